@@ -1,0 +1,90 @@
+# Winnower's everyday commands. Each one makes what it needs first, in .venv of this checkout.
+#
+# Rules of this file
+#     - `make demo` and `make test` work as the first command typed in a fresh clone.
+#     - Everything installed is pinned by hash in a lock file; the project itself is installed editable, without dependencies.
+#     - Two stamps: a demo pays for the runtime libraries only. Nothing outside the checkout is changed, but for python3-venv on Debian as root.
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: demo test lint fuzz lock clean help
+
+PYTHON ?=
+ARGS ?=
+FUZZ ?= tests
+PIPTOOLS := pip-tools==7.6.2
+VENV := .venv
+BIN := $(VENV)/bin
+APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+demo: $(VENV)/.runtime ## replay the shipped recording: what happened, the alert and its trace (ARGS=--serve for the page)
+	@$(BIN)/winnower demo $(ARGS)
+
+test: $(VENV)/.dev ## all tests on two cores (ARGS='-k name' to choose)
+	@echo "test: pytest"
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, format, mypy --strict, import rules, sizes; every check runs, whatever the others say
+	@bad=; \
+	check() { echo "lint: $$1"; shift; out=$$("$$@" 2>&1) || { echo "$$out"; bad=yes; }; }; \
+	check "ruff check" $(BIN)/ruff check --quiet --output-format=concise .; \
+	check "ruff format" $(BIN)/ruff format --check --quiet --diff .; \
+	check "mypy --strict" $(BIN)/mypy; \
+	check "import rules" $(BIN)/lint-imports; \
+	check "sizes" $(BIN)/pytest tests/test_rooms.py; \
+	if [ -n "$$bad" ]; then echo "lint: failed"; exit 1; fi; \
+	echo "lint: clean"
+
+fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent to choose)
+	@echo "fuzz: properties below $(FUZZ), 10,000 examples each"
+	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=nightly --timeout=0 $(FUZZ) $(ARGS)
+
+lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
+	@echo "lock: $(PIPTOOLS)" && $(BIN)/pip install -q $(PIPTOOLS)
+	@echo "lock: requirements.lock" && $(call compile,requirements.lock,)
+	@echo "lock: requirements-dev.lock" && $(call compile,requirements-dev.lock,--extra dev -c requirements.lock)
+
+clean: ## remove .venv, build output and every cache
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+compile = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile -q --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-find-links --build-deps-for editable $(2) $(ARGS) -o $(1) pyproject.toml
+
+define install
+	@echo "setup: installing $< into $(VENV)"
+	@$(BIN)/pip install -q --prefer-binary --require-hashes -r $<
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.runtime: requirements.lock pyproject.toml $(BIN)/pip
+	$(install)
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml $(BIN)/pip
+	$(install)
+
+# A Python of 3.11 or newer, then its environment. Debian ships Python without ensurepip: python3-venv brings it.
+$(BIN)/pip:
+	@find_python() { \
+	    for c in $(PYTHON) python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	        if $$c -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	            if [ "$$1" = any ] || $$c -c 'import ensurepip, venv' 2>/dev/null; then echo $$c; return; fi; \
+	        fi; \
+	    done; \
+	}; \
+	python=$$(find_python whole); \
+	if [ -z "$$python" ] && command -v apt-get >/dev/null; then \
+	    if [ "$$(id -u)" != 0 ]; then echo "setup: first run: sudo apt-get install python3-venv" >&2; exit 1; fi; \
+	    echo "setup: apt-get install python3-venv"; \
+	    { $(APT) update && $(APT) install -y --no-install-recommends python3-venv; } >/dev/null </dev/null; \
+	    python=$$(find_python whole); \
+	fi; \
+	if [ -z "$$python" ]; then echo "setup: needs Python 3.11 or newer with venv; name one: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	echo "setup: $(VENV) from $$($$python -V)"; \
+	$$python -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,1 @@
+"""The worker's side: capture, graphs, abstraction, epochs, publishing."""

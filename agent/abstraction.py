@@ -1,0 +1,158 @@
+r"""What differs from run to run becomes a typed field: the labels of the graph.
+
+Rules of this file
+    - By rule: numbers of four digits or a whole path component, hex, uuids, container ids, dates, random tokens.
+    - By threshold: more than `tau_file` distinct names under one directory, for one label and operation, become the
+      narrowest shape that they share (`sess_{token:26}`, not `{any}`); more than `tau_sock` distinct peers become a prefix
+      of their address, then any. What was learned is evidence too: `learned` lists it, the monitor's model applies it.
+    - Memory is bounded: `tau + 1` names per directory in question, `MAX_GROUPS` groups, a table of recent results.
+
+Complexity: O(length) for a text not seen lately, one table look-up for the rest.
+Source: Winnower section IV-B (thresholds, default 400); DisProTrack (LMS fields); design section 4 (abstraction).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from grammar import Pattern, generalise, quote
+
+TAU_FILE: Final = 400
+TAU_SOCK: Final = 400
+MAX_GROUPS: Final = 4096
+MAX_CACHED: Final = 16_384
+MAX_TEXT: Final = 1024
+
+_RULES: Final = re.compile(
+    r"(?P<uuid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)"
+    r"|(?P<date>\b(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
+    r"|(?<![^/])(?P<whole>[0-9]+)(?=/|$)"
+    r"|(?P<run>[0-9A-Za-z]+)"
+)
+_SPLIT: Final = re.compile(r"[0-9]{4,}")
+
+
+def abstract(text: str) -> str:
+    r"""Put typed fields for what differs from run to run, by rule; the result is a pattern in written form.
+
+    >>> abstract("/proc/4711/stat"), abstract("/tmp/sess_0a1b2c3d4e5f6g7h8i9j0k1l2m")
+    ('/proc/{int}/stat', '/tmp/sess_{token:26}')
+    """
+    if len(text) > MAX_TEXT:
+        return abstract(text[:MAX_TEXT]) + "{any}"
+    return _RULES.sub(_field, quote(text))
+
+
+def _field(found: re.Match[str]) -> str:
+    kind, text = found.lastgroup, found.group()
+    if kind in ("uuid", "date"):
+        return f"{{{kind}}}"
+    if kind == "whole":
+        return "{int}"
+    return "{token:6}" if _made_by_mkstemp(found, text) else _run(text)
+
+
+def _made_by_mkstemp(found: re.Match[str], text: str) -> bool:
+    """Six characters of mixed case at the end of a name, behind a mark: what mkstemp(3) and its kin append."""
+    if len(text) != 6 or found.end() != len(found.string) or found.string[found.start() - 1 : found.start()] not in tuple(".-_"):
+        return False
+    return sum(a.isupper() != b.isupper() for a, b in zip(text, text[1:], strict=False)) >= 2
+
+
+def _run(text: str) -> str:
+    """One run of letters and digits: an id, hex, a random token, or text with long numbers in it."""
+    size = len(text)
+    if size < 4:
+        return text
+    digits = sum(c.isdigit() for c in text)
+    if digits == size:
+        return "{int}"
+    if digits and size >= 8 and all(c in "0123456789abcdef" for c in text):
+        return "{id}" if size == 64 else f"{{hex:{size}}}"
+    if _random(text, digits):
+        return f"{{token:{size}}}"
+    return _SPLIT.sub("{int}", text) if digits >= 4 else text
+
+
+def _random(text: str, digits: int) -> bool:
+    """Whether letters and digits are mixed as no name mixes them: many changes between digits and letters, or all three classes."""
+    size = len(text)
+    if not digits or digits == size:
+        return False
+    changes = sum(a.isdigit() != b.isdigit() for a, b in zip(text, text[1:], strict=False))
+    if size >= 16:
+        return changes >= 4
+    three = any(c.islower() for c in text) and any(c.isupper() for c in text)
+    return size >= 6 and three and (changes >= 2 or size <= 8)
+
+
+@dataclass(slots=True)
+class _Group:
+    names: set[str] = field(default_factory=set)
+    learned: list[Pattern] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Abstraction:
+    """The labels of one worker's artifacts, with what its thresholds have learned so far."""
+
+    tau_file: int = TAU_FILE
+    tau_sock: int = TAU_SOCK
+    learned: dict[str, None] = field(default_factory=dict)
+    _groups: dict[tuple[str, str, str], _Group] = field(default_factory=dict)
+    _cache: dict[str, str] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """`abstract`, remembered."""
+        found = self._cache.get(text)
+        if found is None:
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
+            found = self._cache[text] = abstract(text)
+        return found
+
+    def path(self, path: str, actor: str, operation: str) -> str:
+        """The pattern of a path that `actor` (a label) meets with `operation`."""
+        shape = self.text(path)
+        directory, _, name = shape.rpartition("/")
+        if "{" in name:  # a field already says what differs
+            return shape
+        found = self._group((actor, operation, directory), path.rpartition("/")[2], self.tau_file)
+        return f"{directory}/{found}" if found else shape
+
+    def address(self, address: str, actor: str, operation: str) -> str:
+        """The pattern of a peer's address: itself, its prefix, or any."""
+        prefix = _prefix(address)
+        if self._group((actor, operation, "peer"), address, self.tau_sock) is None:
+            return quote(address)
+        if self._group((actor, operation, "prefix"), prefix, self.tau_sock) is None:
+            return prefix
+        return "{ip}"
+
+    def _group(self, key: tuple[str, str, str], name: str, tau: int) -> str | None:
+        """The learned shape that covers `name` in its group, if the group has outgrown its threshold."""
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MAX_GROUPS:
+                self._groups.pop(next(iter(self._groups)))
+            group = self._groups[key] = _Group()
+        for pattern in group.learned:
+            if pattern.matches(name):
+                return str(pattern)
+        group.names.add(name)
+        if len(group.names) <= tau:
+            return None
+        shape = generalise(sorted(group.names))
+        group.names.clear()
+        group.learned.append(shape)
+        if key[2] not in ("peer", "prefix"):
+            self.learned[f"File {key[2]}/{shape}"] = None
+        return str(shape)
+
+
+def _prefix(address: str) -> str:
+    if ":" in address:
+        return ":".join(address.split(":")[:4]) + ":{ip}"
+    return address.rpartition(".")[0] + ".{int}"

@@ -1,0 +1,112 @@
+"""Epochs: what each stretch of log time added, as deltas for the monitor.
+
+Rules of this file
+    - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh. States are final when they appear,
+      so cutting time differently gives the same evidence in other portions.
+    - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same, so
+      that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
+
+Complexity: O(what is new in the epoch).
+Source: design section 4 (induction, publish), section 3 promise 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import process_time
+
+from agent.node import Node
+from agent.upg import KINDS_OF_EDGE, Scope, States
+from grammar import Delta, Lexicon, Sighting, State, Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One stretch of one worker: times in milliseconds of log time, counts of this epoch, deltas by application."""
+
+    start: int
+    length: int
+    events: int
+    records: int
+    vertices: int
+    edges: int
+    states: int
+    transitions: int
+    lost: dict[str, int]
+    active: tuple[tuple[str, int], ...]
+    deltas: dict[str, Delta]
+    seconds: float
+
+
+@dataclass(slots=True)
+class Epochs:
+    """Cuts a worker's life into epochs; `lexicons` are the words shared with the monitor, by application."""
+
+    node: Node
+    length: int
+    lexicons: dict[str, Lexicon] = field(default_factory=dict)
+    _states: dict[str, list[State]] = field(default_factory=dict)
+    _learned: set[str] = field(default_factory=set)
+    _events: int = 0
+    _records: int = 0
+
+    def close(self, start: int, records: int, lost: dict[str, int]) -> Epoch:
+        """End the epoch that began at `start`; `records` and `lost` are what the parser has counted so far and since."""
+        begun = process_time()
+        node = self.node
+        scopes = list(node.scopes.values())
+        deltas = {app: delta for app in node.states if (delta := self._delta(app, scopes))}
+        epoch = Epoch(
+            start=start,
+            length=self.length,
+            events=node.events - self._events,
+            records=records - self._records,
+            vertices=sum(scope.vertices for scope in scopes),
+            edges=sum(scope.edges for scope in scopes),
+            states=sum(len(scope.used) for scope in scopes),
+            transitions=sum(len(scope.seen) for scope in scopes),
+            lost=lost,
+            active=tuple((scope.container, scope.edges) for scope in scopes if scope.edges),
+            deltas=deltas,
+            seconds=process_time() - begun,
+        )
+        self._events, self._records = node.events, records
+        for scope in scopes:
+            scope.vertices = scope.edges = 0
+        return epoch
+
+    def _delta(self, app: str, scopes: list[Scope]) -> Delta:
+        states = self._table(app)
+        sightings = tuple(
+            sighting for scope in scopes if scope.app == app and (sighting := _sighting(scope, states)) is not None
+        )
+        learned = tuple(sorted(set(self.node.abstraction.learned) - self._learned)) if sightings else ()
+        self._learned.update(learned)
+        found = Delta(sightings, learned=learned)
+        known = self.lexicons.setdefault(app, Lexicon()).state_number
+        commands = self.node.states[app].commands
+        numbers = self.node.states[app].number_of
+        shown = {s: commands[n] for s in found.states if s not in known and (n := numbers[tuple(s)]) in commands}
+        return Delta(sightings, shown, learned)
+
+    def _table(self, app: str) -> list[State]:
+        table = self._states.setdefault(app, [])
+        source: States = self.node.states[app]
+        table.extend(State(*state) for state in source.states[len(table) :])
+        return table
+
+
+def _sighting(scope: Scope, states: list[State]) -> Sighting | None:
+    """What is fresh in one scope; its fresh lists are emptied."""
+    if not scope.fresh and not scope.lone:
+        return None
+    linked: set[int] = set()
+    transitions = []
+    for effect, kind, cause in scope.fresh:
+        transitions.append(Transition(states[effect], *KINDS_OF_EDGE[kind], states[cause]))
+        linked.add(effect)
+        linked.add(cause)
+    alone = tuple(states[state] for state in scope.lone if state not in linked)
+    scope.fresh.clear()
+    scope.lone.clear()
+    return Sighting(scope.container, tuple(transitions), alone)

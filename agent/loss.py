@@ -1,0 +1,44 @@
+"""Loss has a type: what could not be used, counted by cause.
+
+Rules of this file
+    - Nothing is dropped silently (design promise 5): whoever drops something counts it here, once, under one cause.
+    - Causes are a closed list, so that a report, a metric and an alert call the same thing by the same name.
+
+Source: design section 3, promise 5.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+CAUSES: Final = {
+    "unparsable": "a line that is no audit record",
+    "truncated": "the log ended inside a record",
+    "oversized": "a line longer than any record can be",
+    "malformed": "an event whose SYSCALL record lacks its fields",
+    "unfinished": "an event whose last record never came (used as far as it goes)",
+    "late": "a record that came after its event had been closed",
+    "clock_step": "the log's clock went back: times were shifted to keep order",
+    "files_evicted": "a file not used for long was forgotten: a later reader is not linked to its writer",
+    "processes_evicted": "a process not seen for long was forgotten",
+    "kernel_lost": "records that the kernel itself reported as lost",
+    "unknown_arch": "a system call of an architecture without a table",
+}
+"""Every cause of loss and what it means."""
+
+
+class Loss(Counter[str]):
+    """Counts by cause; adding an unknown cause is a programming error."""
+
+    def note(self, cause: str, number: int = 1) -> None:
+        """Count `number` losses of one cause."""
+        if cause not in CAUSES:
+            raise KeyError(cause)
+        self[cause] += number
+
+    def take(self) -> dict[str, int]:
+        """Give what was counted since the last call, in order of the causes, and start again at zero."""
+        taken = {cause: self[cause] for cause in sorted(self) if self[cause]}
+        self.clear()
+        return taken

@@ -1,0 +1,71 @@
+"""The whole way of one worker, from bytes of the audit log to epochs. Read this first.
+
+    bytes ──AuditParser──► events ──Node──► graphs of containers, abstracted ──Epochs──► deltas ──publish──► monitor
+            records           │   processes, descriptors,     states = label + context;
+            put together      │   versions, units             what is new since the last epoch
+                              └── labels by agent.abstraction
+
+Rules of this file
+    - Nothing here waits or does I/O: bytes come in, epochs go out; time comes from the log (design promise 6).
+    - An epoch ends with the first event at or after its end; epochs in which nothing happened are left out.
+
+Complexity: O(bytes) time; memory bounded by what is live on the node.
+Source: design section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.abstraction import Abstraction
+from agent.containers import Containers
+from agent.epochs import Epoch, Epochs
+from agent.events import AuditParser, Event
+from agent.node import Node
+from agent.upg import Recorder
+
+
+class Pipeline:
+    """One worker's records → events → graphs → epochs."""
+
+    def __init__(
+        self,
+        containers: Containers,
+        epoch_millis: int,
+        abstraction: Abstraction | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.parser = AuditParser()
+        self.node = Node(containers, abstraction or Abstraction(), recorder)
+        self.epochs = Epochs(self.node, epoch_millis)
+        self.length = epoch_millis
+        self._start: int | None = None
+
+    def feed(self, data: bytes) -> Iterator[Epoch]:
+        """Take the next bytes of the log; give the epochs that ended in them."""
+        yield from self._take(self.parser.feed(data))
+
+    def finish(self) -> Iterator[Epoch]:
+        """The log ends here."""
+        yield from self._take(self.parser.finish())
+        if self._start is not None:
+            yield self._close(self._start)
+
+    def _take(self, events: list[Event]) -> Iterator[Epoch]:
+        first = 0
+        for position, event in enumerate(events):
+            at = event.millis + self.node.time.offset
+            if self._start is None:
+                self._start = at - at % self.length
+            elif at >= self._start + self.length:
+                self.node.apply(events[first:position])
+                first = position
+                yield self._close(self._start)
+                self._start = at - at % self.length
+        self.node.apply(events[first:])
+
+    def _close(self, start: int) -> Epoch:
+        lost = self.parser.loss.take()
+        for cause, number in self.node.loss.take().items():
+            lost[cause] = lost.get(cause, 0) + number
+        return self.epochs.close(start, self.parser.lines, lost)

@@ -1,0 +1,58 @@
+"""Labelled graphs, patterns, induction, membership, deltas, merge, codec: pure functions over values, no I/O."""
+
+from grammar.codec import (
+    Delta,
+    Sighting,
+    apply_extension,
+    decode_delta,
+    decode_model,
+    encode_delta,
+    encode_extension,
+    encode_model,
+)
+from grammar.envelope import Envelope, answered, decode_envelope, framed
+from grammar.errors import BaseMismatchError, CodecError, InputError, escape
+from grammar.evidence import Evidence, Item, Replica, Span, State, Transition
+from grammar.graph import Edge, Graph
+from grammar.labels import Relabel, kind_of, properties_of
+from grammar.lexicon import Lexicon, Revision
+from grammar.model import Model, state_id
+from grammar.pattern import Pattern, Slot, generalise, quote
+
+__all__ = [
+    "BaseMismatchError",
+    "CodecError",
+    "Delta",
+    "Edge",
+    "Envelope",
+    "Evidence",
+    "Graph",
+    "InputError",
+    "Item",
+    "Lexicon",
+    "Model",
+    "Pattern",
+    "Relabel",
+    "Replica",
+    "Revision",
+    "Sighting",
+    "Slot",
+    "Span",
+    "State",
+    "Transition",
+    "answered",
+    "apply_extension",
+    "decode_delta",
+    "decode_envelope",
+    "decode_model",
+    "encode_delta",
+    "encode_extension",
+    "encode_model",
+    "escape",
+    "framed",
+    "generalise",
+    "kind_of",
+    "properties_of",
+    "quote",
+    "state_id",
+]

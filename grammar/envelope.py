@@ -1,0 +1,74 @@
+"""What goes over the wire for one epoch of one worker, and the frame around it.
+
+Rules of this file
+    - An envelope says who, which number of which session, which span of log time, what was lost by cause, and what each
+      application's delta is; without deltas it is a heartbeat. It carries the hash of the envelope before it.
+    - Decoding checks sizes and types before anything is used. (Signing and verifying come with the live transport.)
+    - `framed` gives the bytes of the HTTP/1.1 request that carries the body: what is counted is what crosses the wire.
+
+Complexity: O(bytes).
+Source: design section 4 (publish) and section 6 (transport).
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from grammar.errors import CodecError
+
+MAX_ENVELOPE: Final = 16 << 20
+
+
+class Envelope(msgspec.Struct, array_like=True, frozen=True):
+    """One epoch: milliseconds of log time, counts, losses by cause, `deltas` as (application, encoded delta)."""
+
+    agent: str
+    session: bytes
+    sequence: int
+    start: int
+    length: int
+    events: int
+    lost: dict[str, int]
+    deltas: tuple[tuple[str, bytes], ...]
+    active: tuple[tuple[str, int], ...]
+    before: bytes
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether nothing new happened."""
+        return not self.deltas
+
+    def encode(self) -> bytes:
+        """As bytes; the same envelope gives the same bytes."""
+        return msgspec.msgpack.encode(self)
+
+    @property
+    def digest(self) -> bytes:
+        """What the next envelope carries as `before`."""
+        return blake2b(self.encode(), digest_size=8).digest()
+
+
+def decode_envelope(data: bytes) -> Envelope:
+    """Read an envelope; anything else is a `CodecError`."""
+    if len(data) > MAX_ENVELOPE:
+        raise CodecError("envelope too large", offending=str(len(data)), hint=f"limit {MAX_ENVELOPE} bytes")
+    try:
+        return msgspec.msgpack.decode(data, type=Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CodecError(f"not an envelope: {error}", offending=data[:16].hex()) from None
+
+
+def framed(method: str, target: str, body: bytes) -> bytes:
+    """The HTTP/1.1 request that carries `body`, head included."""
+    head = f"{method} {target} HTTP/1.1\r\nHost: monitor\r\n"
+    if body:
+        head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
+    return head.encode("ascii") + b"\r\n" + body
+
+
+def answered(body: bytes) -> bytes:
+    """The HTTP/1.1 answer that carries `body`, head included."""
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body

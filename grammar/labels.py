@@ -1,0 +1,95 @@
+"""Labels as people and policies see them: a kind and properties.
+
+Rules of this file
+    - A label is text, `KIND rest`; what the rest means depends on the kind only. Reading never fails.
+
+Source: design section 2 (label) and section 5 (a node in JSON).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from grammar.pattern import Pattern
+
+
+def kind_of(label: str) -> str:
+    """`File` of `File /etc/shadow`."""
+    return label.partition(" ")[0]
+
+
+def properties_of(label: str) -> dict[str, str]:
+    """The properties that a label stands for.
+
+    >>> properties_of("Process cp /usr/bin/cp"), properties_of("Socket 10.0.0.1:{port}>*:80")["local"]
+    ({'name': 'cp', 'exe': '/usr/bin/cp'}, '*:80')
+    """
+    kind, _, rest = label.partition(" ")
+    if kind == "Process":
+        name, _, exe = rest.partition(" ")
+        return {"name": name, "exe": exe}
+    if kind == "File":
+        return {"path": rest, "name": rest.rpartition("/")[2]}
+    if kind == "Socket":
+        return _socket(rest)
+    return {"name": rest} if rest else {}
+
+
+def _socket(rest: str) -> dict[str, str]:
+    peer, _, local = rest.partition(">")
+    found = {"peer": peer} if peer else {}
+    host, colon, port = peer.rpartition(":")
+    if colon and "/" not in peer:
+        found |= {"address": host.strip("[]"), "port": port}
+    elif peer:
+        found |= {"address": peer}
+    return found | ({"local": local} if local else {})
+
+
+_MADE_UP: Final = re.compile(r"\{(?:token|hex):[0-9]+\}")
+MIN_LITERAL: Final = 3
+
+
+class Relabel:
+    """Applies learned patterns: a literal name that one covers becomes that pattern.
+
+    Patterns come from thresholds (`learned`), and from the labels themselves: where names like `sess_{token:26}` are known
+    in a directory, a name that chance has made look like a word (`sess_abc…`) is one of them. A name needs at least
+    `MIN_LITERAL` literal characters for that, so that `/tmp/{token:6}` does not swallow every six letters.
+    """
+
+    def __init__(self, learned: Iterable[str], labels: Iterable[str] = ()) -> None:
+        self._in: dict[str, list[tuple[Pattern, str]]] = {}
+        self._cache: dict[str, str] = {}
+        for label in sorted({*learned, *(one for one in labels if _made_up(one))}):
+            directory, _, name = label.rpartition("/")
+            self._in.setdefault(directory, []).append((Pattern.parse(name), label))
+
+    def __call__(self, label: str) -> str:
+        """The label after generalisation."""
+        if not self._in:
+            return label
+        found = self._cache.get(label)
+        if found is None:
+            found = self._cache[label] = self._find(label)
+        return found
+
+    def _find(self, label: str) -> str:
+        directory, _, name = label.rpartition("/")
+        patterns = self._in.get(directory)
+        if patterns is None or "{" in name:
+            return label
+        return next((one for pattern, one in patterns if pattern.matches(name)), label)
+
+    def entry(self, entry: str) -> str:
+        """One entry of a context (`operation label`) after generalisation."""
+        operation, _, label = entry.partition(" ")
+        return f"{operation} {self(label)}" if self._in and label else entry
+
+
+def _made_up(label: str) -> bool:
+    """Whether a file's label ends in a name with a made-up part and enough literal text."""
+    name = label.rpartition("/")[2]
+    return label.startswith("File /") and bool(_MADE_UP.search(name)) and len(_MADE_UP.sub("", name)) >= MIN_LITERAL

@@ -21,6 +21,7 @@ from grammar import Pattern, generalise, quote
 
 TAU_FILE: Final = 400
 TAU_SOCK: Final = 400
+MAX_PORTS: Final = 8
 MAX_GROUPS: Final = 4096
 MAX_CACHED: Final = 16_384
 MAX_TEXT: Final = 1024
@@ -58,6 +59,8 @@ def _made_by_mkstemp(found: re.Match[str], text: str) -> bool:
     """Six characters of mixed case at the end of a name, behind a mark: what mkstemp(3) and its kin append."""
     if len(text) != 6 or found.end() != len(found.string) or found.string[found.start() - 1 : found.start()] not in tuple(".-_"):
         return False
+    if any(c.isdigit() for c in text) and any(c.isupper() for c in text):
+        return True
     return sum(a.isupper() != b.isupper() for a, b in zip(text, text[1:], strict=False)) >= 2
 
 
@@ -83,7 +86,7 @@ def _random(text: str, digits: int) -> bool:
         return False
     changes = sum(a.isdigit() != b.isdigit() for a, b in zip(text, text[1:], strict=False))
     if size >= 16:
-        return changes >= 4
+        return changes >= 2
     three = any(c.islower() for c in text) and any(c.isupper() for c in text)
     return size >= 6 and three and (changes >= 2 or size <= 8)
 
@@ -130,6 +133,10 @@ class Abstraction:
         if self._group((actor, operation, "prefix"), prefix, self.tau_sock) is None:
             return prefix
         return "{ip}"
+
+    def port(self, port: str, actor: str, host: str) -> str:
+        """The pattern of a peer's high port: itself, until `MAX_PORTS` of one host have been met."""
+        return port if self._group((actor, host, "peer"), port, MAX_PORTS) is None else "{port}"
 
     def _group(self, key: tuple[str, str, str], name: str, tau: int) -> str | None:
         """The learned shape that covers `name` in its group, if the group has outgrown its threshold."""

@@ -3,8 +3,8 @@
 Rules of this file
     - One function per meaning (`agent.syscalls.MEANING`), all with one signature.
     - To open for reading counts as reading and to open for writing as writing: what goes through mmap, copy_file_range or an
-      unaudited call leaves no record of its own. For the same reason a file that was inherited writable and is closed (or
-      was standard output at exit) without a visible write counts as written then.
+      unaudited call leaves no record of its own. For the same reason a file that is open only to be written, and is closed
+      (or is standard output at exit) without a visible write, counts as written then. (Read-write is not enough: lock files.)
     - A descriptor that the log has not explained becomes an unknown artifact of its own that connects nothing.
 
 Complexity: O(1) per call, O(descriptors) for close_range.
@@ -251,10 +251,10 @@ def close_range(_node: Node, process: Process, call: Call, _kind: int, _: str) -
 
 
 def drop(process: Process, fd: bytes) -> None:
-    """Close a descriptor: an inherited file that was never visibly written is written now; a connection ends its unit."""
+    """Close a descriptor: what was open only to be written, and was not seen to be, is written now; a unit may end."""
     handle = process.fds.pop(fd)
     process.cloexec.discard(fd)
-    if handle.regular and handle.target is not None and handle.gave is None:
+    if handle.unseen and handle.target is not None and handle.gave is None:
         process.scope.give(handle.target, process.current, WRITE)
     if handle.unit is not None and process.current is handle.unit:
         process.current = process.base

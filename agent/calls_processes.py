@@ -111,7 +111,7 @@ def _remember_command(node: Node, process: Process, argv: list[str]) -> None:
 def leave(node: Node, process: Process, _call: Call, _kind: int, _: str) -> None:
     """exit_group: standard output that was inherited and never visibly written counts as written."""
     handle = process.fds.get(STANDARD_OUTPUT)
-    if handle is not None and handle.regular and handle.target is not None and handle.gave is None:
+    if handle is not None and handle.unseen and handle.target is not None and handle.gave is None:
         process.scope.give(handle.target, process.current, WRITE)
     node.forget(process)
 

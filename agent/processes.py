@@ -28,7 +28,6 @@ class Handle:
         "gave_kind",
         "local",
         "peers",
-        "readable",
         "regular",
         "seen",
         "seen_by",
@@ -37,13 +36,13 @@ class Handle:
         "source",
         "target",
         "unit",
-        "writable",
+        "unseen",
     )
 
     def __init__(self, source: Artifact | None, target: Artifact | None, *, regular: bool = False, socket: str = "") -> None:
         self.source, self.target = source, target
         self.regular, self.socket, self.local = regular, socket, ""
-        self.readable, self.writable = source is not None, target is not None
+        self.unseen = regular and source is None  # a file opened only to write: a write may leave no record
         self.unit: Actor | None = None
         self.peers: dict[str, tuple[Artifact, Artifact]] | None = None
         self.seen: Vertex | None = None
@@ -54,7 +53,7 @@ class Handle:
     def inherited(self) -> Handle:
         """The child's copy: the same file or socket, none of the parent's memory, no unit."""
         copy = Handle(self.source, self.target, regular=self.regular, socket=self.socket)
-        copy.local, copy.peers = self.local, self.peers
+        copy.local, copy.peers, copy.unseen = self.local, self.peers, self.unseen
         return copy
 
 

@@ -5,8 +5,8 @@ Rules of this file
       that is a new version, joined to the old one by an edge of operation `version` (only then), so that reachability in
       the graph is causality in time (fidelity: without versions tracing precision is 0.5 whatever the learner does).
     - A vertex is a number and its state: (label, context). The context is what is known when the vertex begins: the
-      programs that it descends from, the execution unit, the first cause of this version. It never changes afterwards,
-      so the state is final at once and an epoch boundary changes nothing.
+      programs that it descends from, the execution unit, the first cause of this version. It is final as soon as the
+      vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its context.)
     - Only what is live is held: processes, open descriptors, recently used files. A vertex is dropped with its last holder.
     - What has been seen of a container is a set of transitions (state, relation and operation, state); what is new since the
       last epoch is a list. The hot path is: known already, return.
@@ -53,6 +53,9 @@ class Recorder(Protocol):
 
     def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
         """One new vertex."""
+
+    def moved(self, scope: Scope, number: int, state: int) -> None:
+        """A vertex that has passed nothing on yet is in another state now."""
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         """One new edge, in event order."""
@@ -102,13 +105,17 @@ class Artifact:
 
 
 class Actor:
-    """A process outside any unit, or one of its units: what acts, and what it knows."""
+    """A process outside any unit, or one of its units: what acts, and what it knows.
 
-    __slots__ = ("context", "ident", "known", "label", "vertex")
+    `opening` is a unit's cause until its first file is known: requests for different things are different states.
+    """
+
+    __slots__ = ("context", "ident", "known", "label", "opening", "vertex")
 
     def __init__(self, label: str, context: tuple[str, ...], ident: str, vertex: Vertex) -> None:
         self.label, self.context, self.ident, self.vertex = label, context, ident, vertex
         self.known: dict[Vertex, int] = {}
+        self.opening: Vertex | None = None
 
 
 class Scope:
@@ -131,23 +138,29 @@ class Scope:
         state = self.states.number(label, context)
         number = self._numbers = self._numbers + 1
         self.vertices += 1
-        if state not in self.used:
-            self.used.add(state)
-            self.lone[state] = None
+        self._use(state)
         if self.recorder is not None:
             self.recorder.vertex(self, number, state, ident)
         return Vertex(state, number)
+
+    def _use(self, state: int) -> None:
+        if state not in self.used:
+            self.used.add(state)
+            self.lone[state] = None
 
     def edge(self, effect: Vertex, kind: int, cause: Vertex) -> None:
         """A new edge; the cause has now passed something on."""
         cause.sealed = True
         self.edges += 1
-        transition = (effect.state, kind, cause.state)
+        self._transition(effect.state, kind, cause.state)
+        if self.recorder is not None:
+            self.recorder.edge(self, effect.number, kind, cause.number, self.clock.millis)
+
+    def _transition(self, effect: int, kind: int, cause: int) -> None:
+        transition = (effect, kind, cause)
         if transition not in self.seen:
             self.seen.add(transition)
             self.fresh.append(transition)
-        if self.recorder is not None:
-            self.recorder.edge(self, effect.number, kind, cause.number, self.clock.millis)
 
     def take(self, artifact: Artifact, actor: Actor, kind: int) -> None:
         """`actor` learns what `artifact` holds now (USED)."""
@@ -159,6 +172,8 @@ class Scope:
         bit = 1 << kind
         if mask & bit:
             return
+        if not mask and actor.opening is not None and artifact.kind == "File":
+            self._open(actor, f"first {artifact.label}")
         if not mask and actor.vertex.sealed:
             if actor.vertex in artifact.known and len(artifact.known) == 1:
                 return  # its own words read back: nothing new
@@ -200,6 +215,23 @@ class Scope:
             self.edge(new, NEXT_VERSION["Artifact"], target.vertex)
         target.vertex, target.known = new, {}
         self.edge(new, EDGE["WAS_DERIVED_FROM", KINDS_OF_EDGE[kind][1]], held)
+
+    def _open(self, actor: Actor, entry: str) -> None:
+        """A unit's first file: if it has passed nothing on yet, its vertex moves to the state of such units."""
+        start, actor.opening = actor.opening, None
+        vertex = actor.vertex
+        if vertex.sealed or start is None:
+            return
+        actor.context = (*actor.context, entry)
+        vertex.state = self.states.number(actor.label, actor.context)
+        self._use(vertex.state)
+        self._transition(vertex.state, EDGE["WAS_TRIGGERED_BY", "unit"], start.state)
+        for held, mask in actor.known.items():
+            for kind in range(mask.bit_length()):
+                if mask >> kind & 1:
+                    self._transition(vertex.state, kind, held.state)
+        if self.recorder is not None:
+            self.recorder.moved(self, vertex.number, vertex.state)
 
     def renew(self, actor: Actor, operation: str, cause_label: str) -> None:
         """A new version of `actor`, begun by a cause of that label."""

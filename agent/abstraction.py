@@ -3,8 +3,9 @@ r"""What differs from run to run becomes a typed field: the labels of the graph.
 Rules of this file
     - By rule: numbers of four digits or a whole path component, hex, uuids, container ids, dates, random tokens.
     - By threshold: more than `tau_file` distinct names under one directory, for one label and operation, become the
-      narrowest shape that they share (`sess_{token:26}`, not `{any}`); more than `tau_sock` distinct peers become a prefix
-      of their address, then any. What was learned is evidence too: `learned` lists it, the monitor's model applies it.
+      narrowest shape that they share (`sess_{token:26}`, not `{any}`); more than `tau_sock` distinct peers become a
+      prefix of their address, then any. What was learned is evidence too: `learned` lists it, the monitor's model
+      applies it.
     - Memory is bounded: `tau + 1` names per directory in question, `MAX_GROUPS` groups, a table of recent results.
 
 Complexity: O(length) for a text not seen lately, one table look-up for the rest.
@@ -15,9 +16,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from grammar import Pattern, generalise, quote
+from grammar.pattern import MAX_WIDTH, writable
 
 TAU_FILE: Final = 400
 TAU_SOCK: Final = 400
@@ -41,8 +44,9 @@ def abstract(text: str) -> str:
     >>> abstract("/proc/4711/stat"), abstract("/tmp/sess_0a1b2c3d4e5f6g7h8i9j0k1l2m")
     ('/proc/{int}/stat', '/tmp/sess_{token:26}')
     """
+    text = writable(text)
     if len(text) > MAX_TEXT:
-        return abstract(text[:MAX_TEXT]) + "{any}"
+        return _RULES.sub(_field, quote(text[:MAX_TEXT])) + "{any}"
     return _RULES.sub(_field, quote(text))
 
 
@@ -57,11 +61,12 @@ def _field(found: re.Match[str]) -> str:
 
 def _made_by_mkstemp(found: re.Match[str], text: str) -> bool:
     """Six characters of mixed case at the end of a name, behind a mark: what mkstemp(3) and its kin append."""
-    if len(text) != 6 or found.end() != len(found.string) or found.string[found.start() - 1 : found.start()] not in tuple(".-_"):
+    before = found.string[found.start() - 1 : found.start()]
+    if len(text) != 6 or found.end() != len(found.string) or before not in tuple(".-_"):
         return False
     if any(c.isdigit() for c in text) and any(c.isupper() for c in text):
         return True
-    return sum(a.isupper() != b.isupper() for a, b in zip(text, text[1:], strict=False)) >= 2
+    return sum(a.isupper() != b.isupper() for a, b in pairwise(text)) >= 2
 
 
 def _run(text: str) -> str:
@@ -73,18 +78,18 @@ def _run(text: str) -> str:
     if digits == size:
         return "{int}"
     if digits and size >= 8 and all(c in "0123456789abcdef" for c in text):
-        return "{id}" if size == 64 else f"{{hex:{size}}}"
+        return "{id}" if size == 64 else f"{{hex:{size}}}" if size <= MAX_WIDTH else "{hex}"
     if _random(text, digits):
-        return f"{{token:{size}}}"
+        return f"{{token:{size}}}" if size <= MAX_WIDTH else "{token}"
     return _SPLIT.sub("{int}", text) if digits >= 4 else text
 
 
 def _random(text: str, digits: int) -> bool:
-    """Whether letters and digits are mixed as no name mixes them: many changes between digits and letters, or all three classes."""
+    """Whether letters and digits are mixed as no name mixes them: many changes between them, or all three classes."""
     size = len(text)
     if not digits or digits == size:
         return False
-    changes = sum(a.isdigit() != b.isdigit() for a, b in zip(text, text[1:], strict=False))
+    changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(text))
     if size >= 16:
         return changes >= 2
     three = any(c.islower() for c in text) and any(c.isupper() for c in text)
@@ -113,16 +118,19 @@ class Abstraction:
         if found is None:
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
-            found = self._cache[text] = abstract(text)
+            found = abstract(text)
+            if len(text) <= MAX_TEXT:
+                self._cache[text] = found
         return found
 
     def path(self, path: str, actor: str, operation: str) -> str:
         """The pattern of a path that `actor` (a label) meets with `operation`."""
         shape = self.text(path)
         directory, _, name = shape.rpartition("/")
-        if "{" in name:  # a field already says what differs
+        literal = writable(path).rpartition("/")[2]
+        if name != quote(literal):  # a field already says what differs
             return shape
-        found = self._group((actor, operation, directory), path.rpartition("/")[2], self.tau_file)
+        found = self._group((actor, operation, directory), literal, self.tau_file)
         return f"{directory}/{found}" if found else shape
 
     def address(self, address: str, actor: str, operation: str) -> str:
@@ -160,6 +168,8 @@ class Abstraction:
 
 
 def _prefix(address: str) -> str:
+    """The pattern of an address's network: 24 bits of IPv4, 64 of IPv6 (or up to its `::`)."""
     if ":" in address:
-        return ":".join(address.split(":")[:4]) + ":{ip}"
+        groups = address.split(":")[:-1][:4]
+        return "".join(f"{group}:" for group in groups[: groups.index("") if "" in groups else 4]) + "{ip}"
     return address.rpartition(".")[0] + ".{int}"

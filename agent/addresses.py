@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
-_SADDR: Final = re.compile(rb"saddr=([0-9A-Fa-f]+)")
+_SADDR: Final = re.compile(rb"type=SOCKADDR msg=audit\([^)\n]{1,40}\): ?saddr=([0-9A-Fa-f]+)")
+_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def parse(hexed: bytes) -> Address:
     >>> parse(b"0A00E67A0000000000000000000000000000FFFF0A59000100000000")
     Address(family='inet', host='10.89.0.1', port=59002)
     """
-    if len(hexed) % 2:
+    if _HEX.fullmatch(hexed) is None:
         return UNKNOWN
     raw = bytes.fromhex(hexed.decode("ascii"))
     family = int.from_bytes(raw[:2], "little")

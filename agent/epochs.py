@@ -55,7 +55,7 @@ class Epochs:
         begun = process_time()
         node = self.node
         scopes = list(node.scopes.values())
-        deltas = {app: delta for app in node.states if (delta := self._delta(app, scopes))}
+        deltas = {app: delta for app in node.states if (delta := self._delta(app, scopes, start))}
         epoch = Epoch(
             start=start,
             length=self.length,
@@ -75,10 +75,10 @@ class Epochs:
             scope.vertices = scope.edges = 0
         return epoch
 
-    def _delta(self, app: str, scopes: list[Scope]) -> Delta:
+    def _delta(self, app: str, scopes: list[Scope], start: int) -> Delta:
         states = self._table(app)
         sightings = tuple(
-            sighting for scope in scopes if scope.app == app and (sighting := _sighting(scope, states)) is not None
+            sighting for scope in scopes if scope.app == app and (sighting := _sighting(scope, states, start)) is not None
         )
         learned = tuple(sorted(set(self.node.abstraction.learned) - self._learned)) if sightings else ()
         self._learned.update(learned)
@@ -96,7 +96,7 @@ class Epochs:
         return table
 
 
-def _sighting(scope: Scope, states: list[State]) -> Sighting | None:
+def _sighting(scope: Scope, states: list[State], start: int) -> Sighting | None:
     """What is fresh in one scope; its fresh lists are emptied."""
     if not scope.fresh and not scope.lone:
         return None
@@ -107,6 +107,8 @@ def _sighting(scope: Scope, states: list[State]) -> Sighting | None:
         linked.add(effect)
         linked.add(cause)
     alone = tuple(states[state] for state in scope.lone if state not in linked)
+    first, last = (max(0, at - start) for at in (scope.fresh_first or start, scope.fresh_last or start))
     scope.fresh.clear()
     scope.lone.clear()
-    return Sighting(scope.container, tuple(transitions), alone)
+    scope.fresh_first = scope.fresh_last = 0
+    return Sighting(scope.container, tuple(transitions), alone, first, max(first, last))

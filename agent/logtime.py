@@ -1,8 +1,9 @@
 """Time as the log tells it, made to go forward only.
 
 Rules of this file
-    - A record carries the time at which its system call began, and appears when it ended: a blocked accept is seconds late.
-      An event's time in the graph is therefore the latest time seen so far, so that the order of events is the order of times.
+    - A record carries the time at which its system call began, and appears when it ended: a blocked accept is seconds
+      late. An event's time in the graph is therefore the latest time seen so far: the order of events is the order of
+      times.
     - A clock that was set back (`STEP_EVENTS` events in a row behind by more than `STEP`) is counted and bridged: from
       then on times are shifted, so that order and epochs go on.
 

@@ -18,10 +18,12 @@ from typing import Final, NamedTuple
 from agent.records import untrusted
 
 _PATH: Final = re.compile(
-    rb'type=PATH [^\n]*?item=\d+ name=("[^"\n]*"|\S+)(?: inode=\d+ dev=\S+ mode=0?(\d+))?[^\n]*? nametype=(\w+)'
+    rb'type=PATH msg=audit\([^)\n]{1,40}\): *+item=\d+ name=("[^"\n]*+"|\S++)'
+    rb"(?: inode=\d+ dev=\S++ mode=0?([0-7]{1,7})\b)?+(?:[^\n]*? (?:name|obj)type=(\w+))?"
 )
-_CWD: Final = re.compile(rb'type=CWD [^\n]*?cwd=("[^"\n]*"|\S+)')
+_CWD: Final = re.compile(rb'type=CWD msg=audit\([^)\n]{1,40}\): *+cwd=("[^"\n]*+"|\S++)')
 DELETED: Final = " (deleted)"
+ANY: Final = "{any}"
 
 FORMAT: Final = 0o170000
 REGULAR: Final = 0o100000
@@ -31,7 +33,10 @@ FIFO: Final = 0o010000
 
 
 class Named(NamedTuple):
-    """One PATH record: the name as written, the file's mode (0 if unknown), the nametype."""
+    """One PATH record: the name as written, the file's mode (0 if unknown), the nametype.
+
+    Linux 3.10 of RHEL 7 calls it objtype; kernels before that do not write it (then `UNKNOWN`, as the kernel says it).
+    """
 
     name: str
     mode: int
@@ -41,7 +46,7 @@ class Named(NamedTuple):
 def named(records: bytes) -> list[Named]:
     """The PATH records that carry a name, PARENT ones left out."""
     return [
-        Named(untrusted(name), int(mode, 8) if mode else 0, nametype)
+        Named(untrusted(name), int(mode, 8) if mode else 0, nametype or b"UNKNOWN")
         for name, mode, nametype in _PATH.findall(records)
         if nametype != b"PARENT" and name != b"(null)"
     ]
@@ -56,14 +61,17 @@ def working_directory(records: bytes) -> str | None:
 def resolve(name: str, base: str | None) -> str:
     """An absolute, normal path from a name and the directory that it is relative to.
 
-    >>> resolve("../b", "/a/c"), resolve("x", None)
-    ('/a/b', '{any}/x')
+    The parent of an unknown directory is as unknown as the directory.
+
+    >>> resolve("../b", "/a/c"), resolve("x", None), resolve("../x", None)
+    ('/a/b', '{any}/x', '{any}/x')
     """
     if name[:1] != "/":
-        name = f"{base or '{any}'}/{name}"
+        name = f"{base or ANY}/{name}"
     if "//" in name or "/." in name or name[-1:] == "/":
-        name = normpath(name)
-        return name[1:] if name[:2] == "//" else name
+        root, inside = (ANY, name[len(ANY) :]) if name.startswith(f"{ANY}/") else ("", name)
+        inside = normpath(f"/{inside}")
+        return f"{root}{inside[1:] if inside[:2] == '//' else inside}" if inside.strip("/") or not root else root
     return name
 
 

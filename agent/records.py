@@ -19,20 +19,43 @@ from dataclasses import dataclass
 from typing import Final
 
 HEADER: Final = re.compile(
-    rb"(?:node=(?P<node>\S+) )?type=(?P<type>[\w\[\]]+) msg=audit\((?P<stamp>(?P<sec>\d{1,12})\.(?P<frac>\d{1,9})"
-    rb":(?P<serial>\d{1,10}))\): ?(?P<body>.*)",
+    rb"(?:node=(?P<node>\S++) )?type=(?P<type>[\w\[\]]++) msg=audit\((?P<stamp>(?P<sec>\d{1,12})\.(?P<frac>\d{1,9})"
+    rb":(?P<serial>\d{1,10}))\)(?:: ?| )(?P<body>.*)",
     re.DOTALL,
 )
-"""The head that every record has; `stamp` is `seconds.fraction:serial`, which names the event."""
+"""The head that every record has (auditd's own DAEMON_ records may lack the colon); `stamp`, `seconds.fraction:serial`,
+names the event."""
 
-_FIELD: Final = re.compile(rb"""([A-Za-z_][\w\[\]-]*)=("(?:[^"])*"|'(?:[^'])*'|\{ [^}]*\}|[^\s'"]*)""")
-_HEX: Final = re.compile(rb"(?:[0-9A-F]{2})+")
+_FIELD: Final = re.compile(rb"""(?<![\w\[\]-])([A-Za-z_][\w\[\]-]*+)=("[^"]*+"|'[^']*+'|\{ [^{}]*+\}|[^\s'"]*+)""")
+_HEX: Final = re.compile(rb"(?:[0-9A-F]{2})++")
+_ARGUMENT_NAME: Final = re.compile(r"a\d+(?:\[\d+\])?")
 ENRICHED: Final = b"\x1d"
 
 MAY_BE_HEX: Final = frozenset(
-    "acct cmd comm cwd data dir exe file key name new old ocomm path proctitle sw vm watch".split()
+    [
+        "acct",
+        "cmd",
+        "comm",
+        "cwd",
+        "data",
+        "device",
+        "dir",
+        "exe",
+        "file",
+        "grp",
+        "key",
+        "name",
+        "new_group",
+        "ocomm",
+        "path",
+        "proctitle",
+        "root_dir",
+        "sw",
+        "vm",
+        "watch",
+    ]
 )
-"""Fields that the kernel or user space writes as hex when they hold anything but plain text (audit_log_untrustedstring)."""
+"""Fields written as hex when they hold anything but plain text (audit_log_untrustedstring, audit_encode_value)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +71,12 @@ class Record:
     def fields(self) -> dict[str, str]:
         """The kernel's fields in order; nested `msg='…'` of user-space records is opened; later repeats do not win."""
         kernel = self.body.partition(ENRICHED)[0]
+        outer, opened, nested = kernel.partition(b"msg='")
+        inner, closed, after = nested.rpartition(b"'")
+        parts = (outer, inner, after) if opened and closed else (outer, nested)
         found: dict[str, str] = {}
-        for name, value in _fields(kernel):
-            if name == "msg" and value[:1] == b"'":
-                for inner, text in _fields(value[1:-1]):
-                    found.setdefault(inner, decode(inner, text, self.type))
-            else:
-                found.setdefault(name, decode(name, value, self.type))
+        for name, value in (field for part in parts for field in _fields(part)):
+            found.setdefault(name, decode(name, value, self.type))
         return found
 
     @property
@@ -85,7 +107,7 @@ def decode(name: str, value: bytes, record_type: str = "") -> str:
     """
     if value[:1] in (b'"', b"'"):
         return text(value[1:-1])
-    argument = record_type == "EXECVE" and name[:1] == "a" and name != "argc" and "_len" not in name
+    argument = record_type == "EXECVE" and _ARGUMENT_NAME.fullmatch(name) is not None
     if (argument or name in MAY_BE_HEX) and _HEX.fullmatch(value):
         return text(bytes.fromhex(value.decode("ascii")))
     return text(value)
@@ -99,7 +121,7 @@ def text(value: bytes) -> str:
 def untrusted(value: bytes) -> str:
     """Decode a value that is quoted, hex, or `(null)` (then empty)."""
     if value[:1] == b'"':
-        return text(value[1:-1])
+        return text(value[1:].removesuffix(b'"'))
     if value in (b"(null)", b"?"):
         return ""
     if _HEX.fullmatch(value):
@@ -107,7 +129,7 @@ def untrusted(value: bytes) -> str:
     return text(value)
 
 
-_ARGUMENT: Final = re.compile(rb'\ba(\d{1,6})(?:\[(\d{1,6})\])?=("[^"]*"|[0-9A-Fa-f]*|\(null\))(?= |$|\n)')
+_ARGUMENT: Final = re.compile(rb'(?:^| )a(\d{1,6})(?:\[(\d{1,6})\])?=("[^"]*+"|[^\s"]*+)')
 MAX_ARGUMENTS: Final = 4096
 
 

@@ -121,7 +121,8 @@ class Actor:
 class Scope:
     """The graph of one container (or of the host's own processes) on one worker.
 
-    `seen` are the transitions so far, `fresh` those since the last epoch; `vertices` and `edges` count since then too.
+    `seen` are the transitions so far, `fresh` those since the last epoch (the first and
+    the last of them at `fresh_first` and `fresh_last`); `vertices` and `edges` count since then too.
     """
 
     def __init__(self, app: str, container: str, states: States, clock: Clock, recorder: Recorder | None = None) -> None:
@@ -132,6 +133,7 @@ class Scope:
         self.lone: dict[int, None] = {}
         self.used: set[int] = set()
         self.vertices = self.edges = self._numbers = 0
+        self.fresh_first = self.fresh_last = 0
 
     def vertex(self, label: str, context: tuple[str, ...], ident: str) -> Vertex:
         """A new vertex."""
@@ -161,6 +163,8 @@ class Scope:
         if transition not in self.seen:
             self.seen.add(transition)
             self.fresh.append(transition)
+            self.fresh_last = self.clock.millis
+            self.fresh_first = self.fresh_first or self.clock.millis
 
     def take(self, artifact: Artifact, actor: Actor, kind: int) -> None:
         """`actor` learns what `artifact` holds now (USED)."""

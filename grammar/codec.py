@@ -7,7 +7,7 @@ Rules of this file
 
 Format of a delta (version 1), compressed as a whole:
     version, base (texts, states, transitions, 4 bytes of hash), new words (see `grammar.lexicon`),
-    replicas (worker is the envelope's): name, transitions ascending, lone states ascending; commands; learned patterns.
+    replicas (worker is the envelope's): name, first and last time, transitions ascending, lone states ascending; commands; learned patterns.
 
 Complexity: O(bytes).
 Source: design section 2 (delta), section 3 promise 7.
@@ -29,11 +29,16 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one container has shown for the first time: transitions, and states that stand alone."""
+    """What one container has shown for the first time: transitions, and states that stand alone.
+
+    `first` and `last` say when, in milliseconds after the start of the epoch.
+    """
 
     container: str
     transitions: tuple[Transition, ...]
     states: tuple[State, ...] = ()
+    first: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ def encode_delta(delta: Delta, lexicon: Lexicon) -> bytes:
     writer.number(len(delta.sightings))
     for sighting in delta.sightings:
         writer.text(sighting.container)
+        writer.number(sighting.first)
+        writer.number(sighting.last - sighting.first)
         writer.ascending(sorted(number[one] for one in sighting.transitions))
         writer.ascending(sorted(state_number[one] for one in sighting.states))
     told = sorted((state_number[state], command) for state, command in delta.commands.items())
@@ -113,9 +120,11 @@ def decode_delta(data: bytes, lexicon: Lexicon) -> Delta:
     sightings = []
     for _ in range(reader.count()):
         container = reader.text()
+        first = reader.number()
+        last = first + reader.number()
         shown = tuple(known[one] for one in reader.ascending(len(known)))
         alone = tuple(known_states[one] for one in reader.ascending(len(known_states)))
-        sightings.append(Sighting(container, shown, alone))
+        sightings.append(Sighting(container, shown, alone, first, last))
     told = [known_states[one] for one in reader.ascending(len(known_states))]
     commands = reader.texts()
     if len(commands) != len(told):

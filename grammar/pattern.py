@@ -5,6 +5,7 @@ Rules of this file
     - The written form is the literal text with fields in braces: `sess_{token:26}`; literal braces and backslashes are
       escaped with a backslash. Writing and reading are inverse.
     - Matching runs on RE2, so its time is linear in the text whatever the text is (design section 2).
+    - Patterns are text that can be written: a byte that was no text (a lone surrogate) is its escape, `\udc80`.
     - `generalise` keeps the shape that names share: `sess_[0-9a-z]{26}`, not `.*`.
 
 Complexity: parse and write O(length); match O(length of the text); generalise O(total length of the names).
@@ -39,6 +40,7 @@ FIELDS: Final = {
 """Regular expression of every field type; those of one character take a width (`{hex:12}`) or mean one or more."""
 
 WIDTHS: Final = frozenset({"hex", "token", "lower", "digits"})
+MAX_WIDTH: Final = 999  # RE2 counts to 1,000
 MAX_PATTERN: Final = 8192
 
 
@@ -101,16 +103,41 @@ class Pattern:
     @property
     def regex(self) -> str:
         """The whole pattern as one RE2 expression."""
-        return "".join(part.regex if isinstance(part, Slot) else re2.escape(part) for part in self.parts)
+        return "".join(part.regex if isinstance(part, Slot) else re2.escape(writable(part)) for part in self.parts)
 
     def matches(self, text: str) -> bool:
         """True if the whole of `text` is in the pattern's language; linear in the length of `text`."""
-        return _compiled(self.regex).fullmatch(text) is not None
+        return _compiled(self.regex).fullmatch(writable(text)) is not None
+
+
+def _options() -> object:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+_OPTIONS: Final = _options()
 
 
 @lru_cache(maxsize=4096)
 def _compiled(regex: str) -> _Matcher:
-    return cast(_Matcher, re2.compile(regex))
+    try:
+        return cast(_Matcher, re2.compile(regex, _OPTIONS))
+    except re2.error as error:
+        raise InputError("pattern is too large to match", offending=regex, hint="fewer or narrower fields") from error
+
+
+def writable(text: str) -> str:
+    r"""Text as UTF-8 can write it: lone surrogates (bytes that were no text) as escapes.
+
+    >>> writable("a\udc80")
+    'a\\udc80'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
 
 
 def quote(literal: str) -> str:
@@ -148,30 +175,38 @@ def _parts(text: str) -> Iterable[str | Slot]:
 def _slot(text: str, at: int) -> tuple[Slot, int]:
     end = text.find("}", at)
     name, _, width = text[at + 1 : end].partition(":")
-    if end < 0 or name not in FIELDS or (width and not (width.isdecimal() and name in WIDTHS and 0 < int(width) < 1000)):
+    if end < 0 or name not in FIELDS or (width and not (name in WIDTHS and _is_width(width))):
         hint = "fields are " + ", ".join(FIELDS) + "; write \\{ for a brace"
         raise InputError("not a typed field", column=at + 1, offending=text[at : at + 40], hint=hint)
     return Slot(name, int(width or 0)), end + 1
 
 
+def _is_width(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and text[0] != "0" and len(text) <= len(str(MAX_WIDTH))
+
+
 def generalise(names: Sequence[str]) -> Pattern:
     """Give the narrowest of our shapes that all `names` share: common prefix and suffix, and one field between.
+
+    There must be at least one name.
 
     >>> str(generalise(["sess_0a", "sess_9z"]))
     'sess_{token:2}'
     """
+    names = [writable(name) for name in names]
     shortest = min(names, key=len)
     start = next((i for i in range(len(shortest)) if any(n[i] != shortest[i] for n in names)), len(shortest))
     room = len(shortest) - start
     end = next((i for i in range(room) if any(n[-1 - i] != shortest[-1 - i] for n in names)), room)
     middles = [name[start : len(name) - end] for name in names]
-    parts = (shortest[:start], _field(middles), shortest[len(shortest) - end :] if end else "")
+    between = _field(middles) if any(middles) else ""
+    parts = (shortest[:start], between, shortest[len(shortest) - end :] if end else "")
     return Pattern(tuple(part for part in parts if part != ""))
 
 
 def _field(middles: Sequence[str]) -> Slot:
     widths = {len(middle) for middle in middles}
-    width = widths.pop() if len(widths) == 1 else 0
+    width = widths.pop() if len(widths) == 1 and max(widths) <= MAX_WIDTH else 0
     for kind in ("digits", "lower", "token"):
         one = Slot(kind, width)
         if all(_compiled(one.regex).fullmatch(middle) for middle in middles):

@@ -1,1 +1,1 @@
-"""X."""
+"""The cluster's side: receive, global models, queries, policies, alerts."""

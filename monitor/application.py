@@ -1,0 +1,93 @@
+"""One application at the monitor: its words, its evidence, the model that follows from them.
+
+Rules of this file
+    - Taking a delta adds to evidence and nothing else; the model is made when somebody asks (and kept until evidence grows).
+    - What is new is told to the store item by item, inside the caller's transaction.
+
+Complexity: a delta costs its own size; the model O(evidence).
+Source: design section 1 (global model), section 3 promise 3.
+"""
+
+from __future__ import annotations
+
+from grammar import (
+    Delta,
+    Evidence,
+    Item,
+    Lexicon,
+    Model,
+    Replica,
+    Span,
+    State,
+    Transition,
+    apply_extension,
+    encode_extension,
+)
+from monitor.store import Store
+
+
+class Application:
+    """The global model of one application and how it came about."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lexicon = Lexicon()
+        self.evidence = Evidence()
+        self._model: Model | None = None
+
+    @staticmethod
+    def load(store: Store, name: str) -> Application:
+        """Read it back."""
+        app = Application(name)
+        for extension in store.words(name):
+            apply_extension(app.lexicon, extension)
+        for number, replica, span in store.sightings(name):
+            app.evidence.add(app._item(number), replica, span)
+        for number, command in store.commands(name):
+            app.evidence.command(app.lexicon.states[number], command)
+        app.evidence.learned.update(store.learned(name))
+        return app
+
+    @property
+    def model(self) -> Model:
+        """The model of all evidence so far."""
+        if self._model is None:
+            self._model = Model.of(self.name, self.evidence)
+        return self._model
+
+    @property
+    def replicas(self) -> set[Replica]:
+        """Every replica seen so far."""
+        return self.evidence.replicas
+
+    def take(self, delta: Delta, worker: str, span: Span, store: Store) -> Evidence:
+        """Add a delta; gives what in it is news: items that their replica had not shown before."""
+        before = self.lexicon.revision
+        self.lexicon.extend(delta.states, delta.transitions)
+        if self.lexicon.revision != before:
+            store.add_words(self.name, len(self.lexicon.revisions) - 1, encode_extension(self.lexicon, before))
+        news = Evidence()
+        rows: list[tuple[int, Replica, Span]] = []
+        for item, replicas in delta.evidence(worker, span).seen.items():
+            for replica, when in replicas.items():
+                if self.evidence.add(item, replica, when):
+                    news.add(item, replica, when)
+                rows.append((self._number(item), replica, when))
+        store.add_sightings(self.name, rows)
+        for state, command in delta.commands.items():
+            self.evidence.command(state, command)
+            store.set_command(self.name, self.lexicon.state_number[state], self.evidence.commands[state])
+        for pattern in delta.learned:
+            self.evidence.learned.add(pattern)
+            store.add_learned(self.name, pattern)
+        if news or delta.commands or delta.learned:
+            self._model = None
+        return news
+
+    def _number(self, item: Item) -> int:
+        if isinstance(item, Transition):
+            return self.lexicon.transition_number[item] * 2 + 1
+        return self.lexicon.state_number[item] * 2
+
+    def _item(self, number: int) -> State | Transition:
+        return self.lexicon.transitions[number // 2] if number % 2 else self.lexicon.states[number // 2]

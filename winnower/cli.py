@@ -1,0 +1,78 @@
+"""The command `winnower`: sub-commands are imported when they are called, so that `--help` answers at once.
+
+Rules of this file
+    - Exit codes: 0 done, 1 "no" (a non-member, a policy that fails), 2 bad usage or bad input. Never a traceback: an
+      `InputError` is printed as `file:line:column: message: 'offending' (hint)`.
+
+Source: design section 5.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from grammar.errors import InputError
+
+COMMANDS: Final = {
+    "demo": ("winnower.demo", "demo", "Replay the shipped recording: one model, an alert, its trace."),
+    "replay": ("winnower.replay_command", "replay_command", "Replay a recording through agents and a monitor."),
+    "nodes": ("winnower.query_command", "nodes", "Find nodes of an application's model."),
+    "ancestors": ("winnower.query_command", "ancestors", "What a node may have come from."),
+    "descendants": ("winnower.query_command", "descendants", "What may have come from a node."),
+    "query": ("winnower.query_command", "query", "Ask in the policy language."),
+    "alerts": ("winnower.query_command", "alerts", "What fired."),
+    "policy": ("winnower.policy_command", "policy", "List, check and test policies."),
+    "grammar": ("winnower.grammar_command", "grammar", "The published grammar learner on graph files."),
+    "doctor": ("winnower.doctor", "doctor", "What this machine can and cannot do."),
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command when it is needed; its help needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import it."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        found = getattr(import_module(module), name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without imports."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="winnower")
+def cli() -> None:
+    """Cluster-wide auditing that costs almost nothing: ship what the audit log means."""
+
+
+def main() -> None:
+    """Run the command line; every way out has its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("aborted", err=True)
+        sys.exit(130)
+    except InputError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

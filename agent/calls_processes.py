@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from agent.calls_files import WRITE, file_at, rescoped
-from agent.containers import is_runtime, leaves_runtime
+from agent.containers import Container, is_runtime, leaves_runtime
 from agent.events import Call
 from agent.paths import named, resolve, working_directory
 from agent.processes import Process
@@ -67,7 +67,7 @@ def execute(node: Node, process: Process, call: Call, kind: int, _: str) -> None
     inside = scope is process.scope
     label = node.label(comm, exe)
     if not inside:
-        process.lineage = ()
+        process.lineage = (entry_of_container(container, process.pid),)
     elif process.lineage[:1] != (f"from {old.label}",):
         process.lineage = (f"from {old.label}", *process.lineage)[:3]
     process.scope, process.label, process.comm, process.exe = scope, label, comm, exe
@@ -80,6 +80,12 @@ def execute(node: Node, process: Process, call: Call, kind: int, _: str) -> None
         scope.trigger(actor, kind, old.vertex, old.label)
     _program(node, process, call)
     _remember_command(node, process, argv)
+
+
+def entry_of_container(container: Container | None, pid: bytes) -> str:
+    """How a process came into its container: as the first one, or put there later by the engine (`exec`)."""
+    first = container is not None and pid == b"%d" % container.pid
+    return "entry start" if first else "entry exec"
 
 
 def _close_on_exec(process: Process) -> None:

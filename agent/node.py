@@ -159,7 +159,8 @@ class Node:
         self._born += 1
         ident = f"{pid.decode()}@{self._born}"
         if parent is None:
-            process = Process(pid, scope, self.label(comm, exe), (), ident)
+            lineage = (calls_processes.entry_of_container(container, pid),) if inside else ()
+            process = Process(pid, scope, self.label(comm, exe), lineage, ident)
             process.comm, process.exe = comm, exe
         else:
             label = parent.label if executing else self.label(comm, exe)

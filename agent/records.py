@@ -32,29 +32,8 @@ _ARGUMENT_NAME: Final = re.compile(r"a\d+(?:\[\d+\])?")
 ENRICHED: Final = b"\x1d"
 
 MAY_BE_HEX: Final = frozenset(
-    [
-        "acct",
-        "cmd",
-        "comm",
-        "cwd",
-        "data",
-        "device",
-        "dir",
-        "exe",
-        "file",
-        "grp",
-        "key",
-        "name",
-        "new_group",
-        "ocomm",
-        "path",
-        "proctitle",
-        "root_dir",
-        "sw",
-        "vm",
-        "watch",
-    ]
-)
+    ("acct", "cmd", "comm", "cwd", "data", "device", "dir", "exe", "file", "grp", "key", "name", "new_group", "ocomm")
+) | {"path", "proctitle", "root_dir", "sw", "vm", "watch"}
 """Fields written as hex when they hold anything but plain text (audit_log_untrustedstring, audit_encode_value)."""
 
 
@@ -82,7 +61,7 @@ class Record:
     @property
     def interpreted(self) -> dict[str, str]:
         """The enriched part, if the log has it: names in upper case, values as auditd resolved them."""
-        return {name: text(value) for name, value in _fields(self.body.partition(ENRICHED)[2])}
+        return {name: decode("", value) for name, value in _fields(self.body.partition(ENRICHED)[2])}
 
 
 def parse_line(line: bytes) -> Record | None:

@@ -1,26 +1,34 @@
 """Small things on the wire: varints, texts, bounded decompression.
 
 Rules of this file
-    - A reader never trusts a number: every count is checked against the bytes that are left, every text against a limit,
-      every decompression against `MAX_PLAIN`. What does not fit is a `CodecError`.
+    - A reader never trusts a number: every count is checked against the bytes that are left and against what a whole message
+      may hold (`MAX_ITEMS`, `MAX_LETTERS`), every text against `MAX_TEXT`, every decompression against `MAX_PLAIN`. What does
+      not fit is a `CodecError`, before anything is allocated for it.
+    - A writer refuses the text that a reader would refuse.
 
+Invariant: reading takes at most 64 MB of memory and time linear in `MAX_PLAIN`, whatever the bytes.
 Complexity: O(bytes).
-Source: LEB128; front coding (Witten, Moffat, Bell: Managing Gigabytes).
+Source: LEB128; front coding (Witten, Moffat, Bell: Managing Gigabytes); RFC 8878 (zstd frames).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
 from typing import Final
 
 import zstandard
 
 from grammar.errors import CodecError
 
-MAX_PLAIN: Final = 16 << 20
+MAX_PLAIN: Final = 8 << 20
+MAX_WINDOW: Final = 8 << 20
 MAX_TEXT: Final = 16_384
+MAX_LETTERS: Final = 4 << 20
+"""Bytes of all texts of one message, before front coding."""
+MAX_ITEMS: Final = 1 << 17
+"""Texts, states, entries of contexts, transitions, sightings of one message."""
+MAX_NUMBER: Final = (1 << 63) - 1
 LEVEL: Final = 19
 
 
@@ -31,19 +39,25 @@ def compress(plain: bytes) -> bytes:
 
 
 def decompress(data: bytes) -> bytes:
-    """Undo `compress`; more than `MAX_PLAIN` bytes is an error, not an allocation."""
+    """Undo `compress`: one whole frame and nothing after it; more than `MAX_PLAIN` bytes is an error, not an allocation."""
     if data[:1] == b"\x00":
+        if len(data) > MAX_PLAIN + 1:
+            raise _too_large()
         return data[1:]
     if data[:1] != b"\x01":
         raise CodecError("unknown compression", offending=data[:8].hex())
     try:
-        reader = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(data[1:], read_across_frames=False)
-        plain: bytes = reader.read(MAX_PLAIN + 1)
+        size = zstandard.get_frame_parameters(data[1:]).content_size
+        if size not in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR) and size > MAX_PLAIN:
+            raise _too_large()
+        unit = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        return unit.decompress(data[1:], max_output_size=MAX_PLAIN, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise CodecError(f"damaged compressed data: {error}", offending=data[:16].hex()) from None
-    if len(plain) > MAX_PLAIN:
-        raise CodecError("compressed data is larger than a decoder will hold", hint=f"limit {MAX_PLAIN} bytes")
-    return plain
+        raise CodecError(f"damaged or too large: {error}", offending=data[:16].hex()) from None
+
+
+def _too_large() -> CodecError:
+    return CodecError("more data than a decoder will hold", hint=f"limit {MAX_PLAIN} bytes")
 
 
 @dataclass(slots=True)
@@ -61,7 +75,7 @@ class Writer:
 
     def text(self, value: str) -> None:
         """A text with its length."""
-        encoded = value.encode("utf-8", "surrogateescape")
+        encoded = _encoded(value)
         self.number(len(encoded))
         self.data += encoded
 
@@ -70,7 +84,7 @@ class Writer:
         self.number(len(values))
         before = b""
         for value in values:
-            encoded = value.encode("utf-8", "surrogateescape")
+            encoded = _encoded(value)
             shared = _shared(before, encoded)
             self.number(shared)
             self.number(len(encoded) - shared)
@@ -93,13 +107,15 @@ class Writer:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads from `data`; every method may raise `CodecError`."""
+    """Reads from `data`; every method may raise `CodecError`. `items` and `letters` are what the message may still hold."""
 
     data: bytes
     at: int = 0
+    items: int = MAX_ITEMS
+    letters: int = MAX_LETTERS
 
     def number(self) -> int:
-        """One LEB128 number below 2^63."""
+        """One LEB128 number below 2^63, in its shortest form."""
         value = shift = 0
         while True:
             if self.at >= len(self.data) or shift > 56:
@@ -108,6 +124,8 @@ class Reader:
             self.at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                if shift and not byte:
+                    raise CodecError("number longer than it needs to be", column=self.at)
                 return value
             shift += 7
 
@@ -116,7 +134,14 @@ class Reader:
         value = self.number()
         if value > len(self.data) - self.at:
             raise CodecError("more items than bytes", column=self.at + 1, offending=str(value))
+        self.hold(value)
         return value
+
+    def hold(self, items: int) -> None:
+        """Count `items` against what one message may hold."""
+        self.items -= items
+        if self.items < 0:
+            raise CodecError("more items than a decoder will hold", column=self.at + 1, offending=str(items))
 
     def index(self, size: int) -> int:
         """A number below `size`."""
@@ -134,21 +159,20 @@ class Reader:
 
     def text(self) -> str:
         """One text."""
-        return self._decoded(self.raw(self.count()))
+        return self._decoded(self.raw(self.number()))
 
     def texts(self) -> list[str]:
-        """Texts front-coded."""
+        """Texts front-coded, each with as much shared as there is."""
         found: list[str] = []
         before = b""
-        total = 0
         for _ in range(self.count()):
             shared = self.number()
             if shared > len(before):
                 raise CodecError("front coding refers beyond the text before", column=self.at + 1)
-            before = before[:shared] + self.raw(self.number())
-            total += len(before)
-            if len(before) > MAX_TEXT or total > MAX_PLAIN:
-                raise CodecError("text longer than a decoder will hold", column=self.at + 1)
+            rest = self.raw(self.number())
+            if rest[:1] and rest[:1] == before[shared : shared + 1]:
+                raise CodecError("front coding shares less than it could", column=self.at + 1)
+            before = before[:shared] + rest
             found.append(self._decoded(before))
         return found
 
@@ -174,7 +198,20 @@ class Reader:
             raise CodecError("bytes left over", column=self.at + 1, offending=self.data[self.at : self.at + 16].hex())
 
     def _decoded(self, value: bytes) -> str:
+        self.letters -= len(value)
+        if len(value) > MAX_TEXT or self.letters < 0:
+            raise CodecError("text longer than a decoder will hold", column=self.at + 1)
         return value.decode("utf-8", "surrogateescape")
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        encoded = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise CodecError("text that no bytes stand for", offending=value) from None
+    if len(encoded) > MAX_TEXT:
+        raise CodecError("text longer than a decoder will hold", offending=value, hint=f"limit {MAX_TEXT} bytes")
+    return encoded
 
 
 def _shared(a: bytes, b: bytes) -> int:

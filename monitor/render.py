@@ -20,11 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from grammar import InputError, escape
-from monitor.alerts import Alert, Step
+from monitor.alerts import NOVELTY, Alert, Step
 from monitor.query import Answer, node_value
 
 LIMIT: Final = 4096
 _SHAPES: Final = {"Process": "box", "File": "ellipse", "Socket": "diamond", "Pipe": "cds", "Memory": "hexagon"}
+_RANK: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _COLOURS: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
@@ -86,19 +87,23 @@ def show_answer(answer: Answer, how: str) -> Table | str:
     raise InputError("no such format", offending=how, hint="table, json or dot")
 
 
-def alert_text(alert: Alert) -> Group:
-    """One alert: what, where, how many share it, and its trace."""
-    head = Text.assemble(
-        (f"{alert.severity.upper()} ", _COLOURS.get(alert.severity, "")),
-        (f"{safe(alert.policy)}: {safe(alert.title)}", "bold"),
-    )
-    k, n = alert.replicas
-    where = f"{safe(alert.app)} / {safe(alert.worker)} / {safe(alert.container)}"
-    line = Text(f"  {where} · {k} of {n} replicas · {time_text(alert.time)}")
-    parts: list[Text] = [head, line, *(_step(step, first=not at) for at, step in enumerate(alert.trace))]
-    if alert.lost:
-        told = ", ".join(f"{safe(cause)} {number}" for cause, number in sorted(alert.lost.items()))
-        parts.append(Text(f"  lost on {safe(alert.worker)} so far: {told}", style="dim"))
+def incident_text(alerts: Sequence[Alert]) -> Group:
+    """Alerts of one container at one time: where, how many replicas share it, what fired, and one trace that explains it."""
+    first = min(alerts, key=lambda one: (_RANK.get(one.severity, 9), one.policy != NOVELTY, one.policy))
+    novel = next((one for one in alerts if one.policy == NOVELTY), first)
+    k, n = novel.replicas
+    where = f"{safe(first.app)} / {safe(first.worker)} / {safe(first.container)}"
+    parts = [Text.assemble(("ALERT ", _COLOURS.get(first.severity, "")), (where, "bold"))]
+    parts.append(Text(f"  {k} of {n} replicas behave like this; {time_text(first.time)}"))
+    for alert in sorted(alerts, key=lambda one: (_RANK.get(one.severity, 9), one.policy)):
+        style = _COLOURS.get(alert.severity, "")
+        parts.append(Text.assemble(("  " + alert.severity.ljust(9), style), f"{safe(alert.policy)}: {safe(alert.title)}"))
+    longest = max(alerts, key=lambda one: (one.policy == NOVELTY, len(one.trace)))
+    parts.append(Text("  shortest trace:"))
+    parts += [_step(step, first=not at) for at, step in enumerate(longest.trace)]
+    if first.lost:
+        told = ", ".join(f"{safe(cause)} {number}" for cause, number in sorted(first.lost.items()))
+        parts.append(Text(f"  lost on {safe(first.worker)} so far: {told}", style="dim"))
     return Group(*parts)
 
 
@@ -119,7 +124,10 @@ def time_text(millis: int) -> str:
 
 
 def alerts_table(alerts: Sequence[Alert]) -> Group:
-    """All alerts, one after the other."""
+    """All alerts, grouped by container and time."""
     if not alerts:
         return Group(Text("no alerts"))
-    return Group(*(alert_text(alert) for alert in alerts))
+    incidents: dict[tuple[str, str, str, int], list[Alert]] = {}
+    for alert in alerts:
+        incidents.setdefault((alert.app, alert.worker, alert.container, alert.time), []).append(alert)
+    return Group(*(incident_text(one) for one in incidents.values()))

@@ -24,6 +24,7 @@ class View:
         self._causes: dict[str, list[Edge]] = {}
         self._effects: dict[str, list[Edge]] = {}
         self._nodes: dict[str, State] = {}
+        self._properties: dict[str, Mapping[str, str]] = {}
         for item, held in model.support.items():
             if replica is not None and replica not in held:
                 continue
@@ -50,10 +51,13 @@ class View:
 
     def properties(self, node: str) -> Mapping[str, str]:
         """What the label says, and an example command line."""
-        state = self._nodes[node]
-        found = properties_of(state.label)
-        command = self.model.commands.get(state)
-        return found | ({"command": command} if command else {})
+        found = self._properties.get(node)
+        if found is None:
+            state = self._nodes[node]
+            command = self.model.commands.get(state)
+            found = properties_of(state.label) | ({"command": command} if command else {})
+            self._properties[node] = found
+        return found
 
     def causes(self, node: str) -> Iterable[Edge]:
         """Edges from `node` to its causes."""

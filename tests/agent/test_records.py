@@ -57,8 +57,14 @@ def test_the_enriched_part_is_kept_apart() -> None:
 
 
 def test_fields_of_a_message_are_opened_apostrophes_and_all() -> None:
-    line = b"""type=USER_CMD msg=audit(1.000:2): pid=7 msg='cwd="/o'neill" cmd=6C73202D6C acct="it's" res=failed'\x1dUID="x\""""
-    assert fields(line) == {"pid": "7", "cwd": "/o'neill", "cmd": "ls -l", "acct": "it's", "res": "failed"}
+    line = b"""type=X msg=audit(1.000:2): pid=7 msg='cwd="/o'neill" cmd=6C73202D6C acct="it's" res=failed'"""
+    assert fields(line + b'\x1dUID="x"') == {
+        "pid": "7",
+        "cwd": "/o'neill",
+        "cmd": "ls -l",
+        "acct": "it's",
+        "res": "failed",
+    }
 
 
 def test_the_first_of_a_repeated_field_wins() -> None:
@@ -118,7 +124,7 @@ def test_any_body_gives_fields(body: bytes) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=20), st.binary(max_size=20))
 def test_decoding_undoes_what_the_kernel_encodes(name: str, value: bytes) -> None:
-    """audit_log_untrustedstring writes hex for what is not plain, quotes for what is: both come back as they went in."""
+    """The kernel writes hex for what is not plain, quotes for what is: both come back as they went in."""
     plain = value and all(0x20 < byte < 0x7F and byte != 0x22 for byte in value)
     written = b'"' + value + b'"' if plain else value.hex().upper().encode()
     assert decode("comm", written).encode("utf-8", "surrogateescape") == value
@@ -207,7 +213,7 @@ def test_the_working_directory_loses_its_deleted_mark() -> None:
 @example("../..", None)
 @example("..", "{any}/x")
 def test_a_resolved_path_is_absolute_or_below_the_unknown(name: str, base: str | None) -> None:
-    """What comes out is normal (no `.`, `..`, `//`), resolving it again changes nothing, and the unknown stays unknown."""
+    """What comes out is normal, resolving it again changes nothing, and below the unknown all stays below it."""
     found = paths.resolve(name, base)
     known = name.startswith("/") or (base or "").startswith("/")
     parts = found.split("/")

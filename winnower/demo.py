@@ -1,0 +1,63 @@
+"""`winnower demo`: the shipped recording, from raw logs to one alert and its trace, in seconds.
+
+Rules of this file
+    - No root, no network, nothing left behind (unless `--state` asks for it). What is printed is what the replay found;
+      nothing here knows what the recording holds.
+
+Source: design section 5 (`winnower demo`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from monitor.alerts import Alert
+from monitor.monitor import Monitor
+from monitor.novelty import Settings
+from monitor.query import trace
+from monitor.render import alerts_table, safe
+from winnower.console import output
+from winnower.policy_command import shipped_policies
+from winnower.replay import replay
+from winnower.replay_command import Runner, summary
+
+EPOCH_MILLIS = 10_000
+SHOWN = 12
+
+
+@click.command("demo")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep the monitor's state there, for questions of your own.")
+def demo(state: Path | None) -> None:
+    """Replay the shipped recording: eight Apache containers on four workers, one of them attacked."""
+    console = output()
+    console.print("Replaying real audit logs of eight Apache containers on four workers (see labels.json beside them).\n")
+    with tempfile.TemporaryDirectory(prefix="winnower-") as scratch, as_file(files("winnower") / "recording") as folder:
+        kept = state or Path(scratch) / "state"
+        runner = Runner(EPOCH_MILLIS, shipped_policies(), Settings())
+        monitor, report = replay(folder, kept, runner)
+        console.print(summary(monitor, report))
+        console.print()
+        console.print(alerts_table(monitor.alerts))
+        for alert in monitor.alerts[:1]:
+            console.print("\nWhere did it come from? Programs among the ancestors of the last step of the trace:")
+            console.print(_programs(monitor, monitor.alerts[-1] if monitor.alerts else alert))
+    if state is not None:
+        console.print(f"\nThe state is in {safe(str(state))}: winnower nodes --state {safe(str(state))} --app web kind=Process")
+
+
+def _programs(monitor: Monitor, alert: Alert) -> str:
+    """Programs in the ancestry of what an alert's trace ends with, nearest first."""
+    last = alert.trace[-1].node if alert.trace else alert.nodes[0]
+    answer = trace((app.model for app in monitor.apps.values()), last, "ancestors")
+    found: dict[str, None] = {}
+    for state in answer.states:
+        if state.label.startswith("Process "):
+            command = answer.model.commands.get(state)
+            if command:
+                found[f"  {safe(state.label)}   $ {safe(command, 60)}"] = None
+    lines = list(found)
+    return "\n".join(lines[:SHOWN] + ([f"  … and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []))

@@ -2,11 +2,14 @@ r"""What differs from run to run becomes a typed field: the labels of the graph.
 
 Rules of this file
     - By rule: numbers of four digits or a whole path component, hex, uuids, container ids, dates, random tokens.
+    - By comparison: names in one directory that differ in their numbers only are one shape from the second on
+      (`temp-{int}.rdb`); the model gives the first one that shape too.
     - By threshold: more than `tau_file` distinct names under one directory, for one label and operation, become the
       narrowest shape that they share (`sess_{token:26}`, not `{any}`); more than `tau_sock` distinct peers become a
       prefix of their address, then any. What was learned is evidence too: `learned` lists it, the monitor's model
       applies it.
-    - Memory is bounded: `tau + 1` names per directory in question, `MAX_GROUPS` groups, a table of recent results.
+    - Memory is bounded: `MAX_GROUPS` groups with `MAX_NAMES` names between them, `MAX_NUMBERED` numbered names, a
+      table of recent results.
 
 Complexity: O(length) for a text not seen lately, one table look-up for the rest.
 Source: Winnower section IV-B (thresholds, default 400); DisProTrack (LMS fields); design section 4 (abstraction).
@@ -26,6 +29,8 @@ TAU_FILE: Final = 400
 TAU_SOCK: Final = 400
 MAX_PORTS: Final = 8
 MAX_GROUPS: Final = 4096
+MAX_NAMES: Final = 65_536
+MAX_NUMBERED: Final = 16_384
 MAX_CACHED: Final = 16_384
 MAX_TEXT: Final = 1024
 
@@ -36,6 +41,8 @@ _RULES: Final = re.compile(
     r"|(?P<run>[0-9A-Za-z]+)"
 )
 _SPLIT: Final = re.compile(r"[0-9]{4,}")
+_NUMBER: Final = re.compile(r"[0-9]+")
+_MARK: Final = "\0"
 
 
 def abstract(text: str) -> str:
@@ -110,6 +117,8 @@ class Abstraction:
     tau_sock: int = TAU_SOCK
     learned: dict[str, None] = field(default_factory=dict)
     _groups: dict[tuple[str, str, str], _Group] = field(default_factory=dict)
+    _numbers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _names: int = 0
     _cache: dict[str, str] = field(default_factory=dict)
 
     def text(self, text: str) -> str:
@@ -130,8 +139,27 @@ class Abstraction:
         literal = writable(path).rpartition("/")[2]
         if name != quote(literal):  # a field already says what differs
             return shape
+        numbered = self._numbered(directory, literal)
+        if numbered:
+            return f"{directory}/{numbered}"
         found = self._group((actor, operation, directory), literal, self.tau_file)
         return f"{directory}/{found}" if found else shape
+
+    def _numbered(self, directory: str, name: str) -> str:
+        """The shape of names in a directory that differ in their numbers only, as soon as there are two of them."""
+        mask = _NUMBER.sub(_MARK, name)
+        if mask == name or _MARK in name:
+            return ""
+        first = self._numbers.setdefault((directory, mask), name)
+        if first == name:
+            if len(self._numbers) > MAX_NUMBERED:
+                del self._numbers[next(iter(self._numbers))]
+            return ""
+        shape = quote(mask).replace(_MARK, "{int}")
+        if first:
+            self._numbers[directory, mask] = ""
+            self.learned[f"File {directory}/{shape}"] = None
+        return shape
 
     def address(self, address: str, actor: str, operation: str) -> str:
         """The pattern of a peer's address: itself, its prefix, or any."""
@@ -150,16 +178,19 @@ class Abstraction:
         """The learned shape that covers `name` in its group, if the group has outgrown its threshold."""
         group = self._groups.get(key)
         if group is None:
-            if len(self._groups) >= MAX_GROUPS:
-                self._groups.pop(next(iter(self._groups)))
+            if len(self._groups) >= MAX_GROUPS or self._names >= MAX_NAMES:
+                self._names -= len(self._groups.pop(next(iter(self._groups))).names)
             group = self._groups[key] = _Group()
         for pattern in group.learned:
             if pattern.matches(name):
                 return str(pattern)
-        group.names.add(name)
+        if name not in group.names:
+            group.names.add(name)
+            self._names += 1
         if len(group.names) <= tau:
             return None
         shape = generalise(sorted(group.names))
+        self._names -= len(group.names)
         group.names.clear()
         group.learned.append(shape)
         if key[2] not in ("peer", "prefix"):

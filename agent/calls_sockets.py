@@ -1,11 +1,14 @@
 """System calls on sockets, applied to the graph.
 
 Rules of this file
-    - The two directions of a connection are two artifacts of one identity: what comes in was not made here, what goes out
-      is not read here. Sockets of the file system and socket pairs are channels, one artifact per direction, shared.
+    - The two directions of a connection are two artifacts of one identity: what comes in was not made here, what goes
+      out is not read here. Sockets of the file system and socket pairs are channels, one artifact per direction,
+      shared.
     - A connection that was accepted begins an execution unit; closing it ends the unit; a call on another connection of
-      the same process (an event loop) goes over to that connection's unit. The first datagram of a peer on an
-      unconnected socket only names its peer: datagram servers are not cut into units.
+      the same process (an event loop) goes over to that connection's unit.
+    - A datagram that names its sender, on an unconnected socket bound to a service's port, begins a unit that lasts
+      until the next one or the end of the socket. (On other ports it is an answer, and belongs to whoever asked.)
+    - A datagram socket bound in the file system is the channel of its path.
     - Ports of clients are `{port}`; ports of services are literal.
 
 Source: socket(7), unix(7), ip(7); ProTracer (units); design section 2 (execution unit).
@@ -13,10 +16,21 @@ Source: socket(7), unix(7), ip(7); ProTracer (units); design section 2 (executio
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from agent.addresses import UNKNOWN, Address, find
-from agent.calls_files import O_CLOEXEC, change, decimal_fd, give_fd, pipe, take_fd
+from agent.calls_files import (
+    O_CLOEXEC,
+    argument,
+    change,
+    decimal_fd,
+    give_fd,
+    install,
+    number,
+    pair_of,
+    take_fd,
+)
 from agent.events import Call
 from agent.processes import Handle, Process
 from agent.syscalls import MEANING, SOCKETCALLS
@@ -29,33 +43,38 @@ UNIT: Final = EDGE["WAS_TRIGGERED_BY", "unit"]
 IN_PROGRESS: Final = b"-115"
 EPHEMERAL: Final = 32_768
 DATAGRAM: Final = 2
+NETLINK: Final = 16
 MAX_PEERS: Final = 256
+_SOCKETCALL: Final = re.compile(rb"type=SOCKETCALL msg=audit\([\d.:]{1,36}\): nargs=\d{1,3} ((?:a\d=\w{1,16} ?){1,6}+)")
 
 
-def socket(_node: Node, process: Process, call: Call, _kind: int, _: str) -> None:
+def socket(_node: Node, process: Process, call: Call, _kind: int, parameter: str) -> None:
     """A socket without an address yet."""
     fd = decimal_fd(call[2])
     if fd is None:
         return
-    ident = f"socket:{process.ident}:{call[0].decode()}"
-    handle = Handle(Artifact("Socket", "Socket", ident), Artifact("Socket", "Socket", ident), socket="open")
-    if int(call[4], 16) & 0xF == DATAGRAM:
+    kind = number(argument(call, parameter))
+    label = "Socket netlink" if number(call[3]) == NETLINK else "Socket"
+    handle = Handle(*_directions(label, f"socket:{process.ident}:{call[0].decode()}"), socket="open")
+    if kind & 0xF == DATAGRAM:
         handle.peers = {}
-    if int(call[3], 16) == 16:
-        handle.source, handle.target = (Artifact("Socket", "Socket netlink", ident) for _ in "io")
-    process.fds[fd] = handle
-    (process.cloexec.add if int(call[4], 16) & O_CLOEXEC else process.cloexec.discard)(fd)
+    install(process, fd, handle, bool(kind & O_CLOEXEC))
 
 
-def socketpair(_node: Node, process: Process, call: Call, _kind: int, _: str) -> None:
+def socketpair(_node: Node, process: Process, call: Call, _kind: int, parameter: str) -> None:
     """Two connected sockets: one channel each way."""
-    before = set(process.fds)
-    pipe(_node, process, call, _kind, _)
-    ends = [fd for fd in process.fds if fd not in before]
-    if len(ends) == 2:
+    pair = pair_of(call)
+    if pair is not None:
         ident = f"pair:{process.ident}:{call[0].decode()}"
         there, back = (Artifact("Pipe", "Pipe socketpair", f"{ident}:{way}") for way in "><")
-        process.fds[ends[0]], process.fds[ends[1]] = Handle(there, back), Handle(back, there)
+        cloexec = bool(number(argument(call, parameter)) & O_CLOEXEC)
+        install(process, pair[0], Handle(there, back), cloexec)
+        install(process, pair[1], Handle(back, there), cloexec)
+
+
+def _directions(label: str, ident: str) -> tuple[Artifact, Artifact]:
+    """What comes in and what goes out of one connection."""
+    return Artifact("Socket", label, ident), Artifact("Socket", label, ident)
 
 
 def bind(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
@@ -66,10 +85,13 @@ def bind(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
     handle.local = _local(node, address)
     if address.family == "unix" and address.host:
         handle.socket = f"unix:{address.host}"
-        change(node, process, call, kind, "") if b"type=PATH" in call[8] else None
+        if handle.peers is not None:
+            handle.source, handle.target = _channel(node, process, address.host)
+        if b"type=PATH" in call[8]:
+            change(node, process, call, kind, "-")
         return
-    label = f"Socket >{handle.local}"
-    handle.source = handle.target = Artifact("Socket", label, f"bound:{process.ident}:{call[0].decode()}")
+    ident = f"bound:{process.ident}:{call[0].decode()}"
+    handle.source, handle.target = _directions(f"Socket >{handle.local}", ident)
     process.scope.give(handle.target, process.current, kind)
 
 
@@ -91,36 +113,33 @@ def connect(node: Node, process: Process, call: Call, kind: int, _: str) -> None
     if handle is None:
         handle = process.fds[call[3]] = Handle(None, None, socket="open")
     handle.peers = None
-    ident = f"socket:{process.ident}:{call[0].decode()}"
     if address.family == "unix":
         handle.target, handle.source = _channel(node, process, address.host)
     else:
         label = f"Socket {_peer(node, process, address, 'connect')}"
-        handle.source, handle.target = Artifact("Socket", label, ident), Artifact("Socket", label, ident)
+        handle.source, handle.target = _directions(label, f"socket:{process.ident}:{call[0].decode()}")
     process.scope.give(handle.target, process.current, kind)
 
 
-def accept(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
+def accept(node: Node, process: Process, call: Call, kind: int, parameter: str) -> None:
     """A client's connection: a new execution unit of this process."""
     fd = decimal_fd(call[2])
     if fd is None:
         return
     listening = process.fds.get(call[3])
-    address = find(call[8]) or UNKNOWN
     local = listening.local if listening is not None else ""
-    ident = f"socket:{process.ident}:{call[0].decode()}"
     if listening is not None and listening.socket.startswith("unix:"):
         source, target = _channel(node, process, listening.socket[5:])
     else:
-        label = f"Socket {_client(node, process, address)}>{local}"
-        source, target = Artifact("Socket", label, ident), Artifact("Socket", label, ident)
-    handle = process.fds[fd] = Handle(source, target, socket="connected")
-    (process.cloexec.add if int(call[6], 16) & O_CLOEXEC else process.cloexec.discard)(fd)
-    handle.unit = process.current = _unit(process, source, ident)
+        label = f"Socket {_client(node, process, find(call[8]) or UNKNOWN)}>{local}"
+        source, target = _directions(label, f"socket:{process.ident}:{call[0].decode()}")
+    handle = Handle(source, target, socket="connected")
+    install(process, fd, handle, bool(number(argument(call, parameter)) & O_CLOEXEC))
+    handle.unit = process.current = _unit(process, source)
     process.scope.take(source, handle.unit, kind)
 
 
-def _unit(process: Process, source: Artifact, ident: str) -> Actor:
+def _unit(process: Process, source: Artifact) -> Actor:
     base = process.base
     context = (*base.context, f"unit {source.label}")
     unit = Actor(base.label, context, process.ident, process.scope.vertex(base.label, context, process.ident))
@@ -129,46 +148,69 @@ def _unit(process: Process, source: Artifact, ident: str) -> Actor:
     return unit
 
 
-def peer_of(
+def receive(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
+    """recvfrom, recvmsg, recvmmsg: bytes of a connection, or a datagram from the peer that the call names."""
+    handle = process.fds.get(call[3])
+    ends = _peer_named(node, process, handle, call, "recv") if handle is not None and handle.peers is not None else None
+    if handle is None or ends is None:
+        take_fd(node, process, call, kind, "")
+        return
+    if handle.local and not handle.local.endswith("{port}"):
+        handle.unit = process.current = _unit(process, ends[0])
+    process.scope.take(ends[0], process.current, kind)
+
+
+def transmit(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
+    """sendto, sendmsg, sendmmsg: bytes of a connection, or a datagram to the peer that the call names."""
+    handle = process.fds.get(call[3])
+    ends = _peer_named(node, process, handle, call, "send") if handle is not None and handle.peers is not None else None
+    if handle is None or ends is None:
+        give_fd(node, process, call, kind, "")
+        return
+    if handle.unit is not None and handle.unit.ident == process.ident:
+        process.current = handle.unit
+    process.scope.give(ends[1], process.current, kind)
+
+
+def _peer_named(
     node: Node, process: Process, handle: Handle, call: Call, operation: str
-) -> tuple[Artifact, Artifact]:
-    """The two directions of an unconnected datagram socket towards the peer that the call names."""
-    address = find(call[8])
-    nothing = Artifact("Socket", "Socket", f"socket:{process.ident}")
-    if address is None or address.family not in ("inet", "inet6") or handle.peers is None:
-        return handle.source or nothing, handle.target or nothing
+) -> tuple[Artifact, Artifact] | None:
+    """The two directions of an unconnected datagram socket towards the peer that the call names, if it names one."""
+    address = find(call[8]) if call[8] else None
+    if address is None or handle.peers is None:
+        return None
+    if address.family == "unix" and address.host and operation == "send":
+        there = _channel(node, process, address.host)[0]
+        return there, there
+    if address.family not in ("inet", "inet6"):
+        return None
     name = f"{address.host}:{address.port}"
     found = handle.peers.get(name)
     if found is None:
         if len(handle.peers) >= MAX_PEERS:
             handle.peers.clear()
         label = f"Socket {_peer(node, process, address, operation)}"
-        ident = f"{nothing.ident}:{name}"
-        found = handle.peers[name] = Artifact("Socket", label, ident), Artifact("Socket", label, ident)
+        found = handle.peers[name] = _directions(label, f"socket:{process.ident}:{name}:{call[0].decode()}")
     return found
 
 
 def socketcall(node: Node, process: Process, call: Call, _kind: int, _: str) -> None:
     """i386: the call's number in a0, its arguments in the SOCKETCALL record."""
-    name = SOCKETCALLS.get(int(call[3], 16), "")
-    arguments = _socketcall_arguments(call[8])
-    if not name or not arguments:
+    name = SOCKETCALLS.get(number(call[3]), "")
+    found = _SOCKETCALL.search(call[8])
+    if not name or found is None:
         return
-    whole = (call[0], call[1], call[2], *arguments, call[7], call[8], call[9])
-    handlers = {"take_fd": take_fd, "give_fd": give_fd, "socketpair": socketpair, "socket": socket, "bind": bind}
-    handlers |= {"listen": listen, "connect": connect, "accept": accept}
-    handler, operation, _parameter = MEANING[name]
-    relation = "USED" if handler in ("take_fd", "accept") else "WAS_GENERATED_BY"
-    handlers[handler](node, process, whole, EDGE[relation, operation], "")
+    a0, a1, a2, a3 = ([*found[1].split(b" "), b"0", b"0", b"0", b"0"])[:4]
+    handler, operation, parameter = MEANING[name]
+    relation = "USED" if handler in ("receive", "accept") else "WAS_GENERATED_BY"
+    whole = (call[0], call[1], call[2], *(one.partition(b"=")[2] for one in (a0, a1, a2, a3)), *call[7:])
+    _HANDLERS[handler](node, process, whole, EDGE[relation, operation], parameter)
 
 
-def _socketcall_arguments(records: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
-    at = records.find(b"type=SOCKETCALL ")
-    if at < 0:
-        return None
-    line = records[at:].partition(b"\n")[0]
-    found = dict(part.split(b"=", 1) for part in line.split() if part[:1] == b"a" and b"=" in part)
-    return (found.get(b"a0", b"0"), found.get(b"a1", b"0"), found.get(b"a2", b"0"), found.get(b"a3", b"0"))
+_HANDLERS: Final = {
+    "socket": socket, "bind": bind, "connect": connect, "listen": listen, "accept": accept, "socketpair": socketpair,
+    "receive": receive, "transmit": transmit,
+}  # fmt: skip
 
 
 def _local(node: Node, address: Address) -> str:

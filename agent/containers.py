@@ -1,8 +1,9 @@
 """Which container a process belongs to, from the engine's `inspect` and from process ancestry.
 
 Rules of this file
-    - The engine's first process of a container, and all below it, belong to the container; so does what the runtime starts
-      in it later (`exec`): the process whose ancestors named the container's id and that has left the runtime by exec.
+    - The engine's first process of a container, and all below it, belong to the container; so does what the runtime
+      starts in it later (`exec`): the process whose ancestors named the container's id and that has left the runtime by
+      exec.
     - The runtime's own work (engine, shim, runc before its last exec) belongs to no container: it is the host's.
     - An application is the set of containers with one service or workload label; without a label, with one image.
 
@@ -25,9 +26,12 @@ SERVICE_LABELS: Final = (
     "app.kubernetes.io/name",
     "io.kubernetes.container.name",
 )
-RUNTIMES: Final = frozenset("runc crun youki runsc conmon kata-runtime containerd-shim docker-runc exe".split())
+RUNTIMES: Final = frozenset(
+    {"runc", "crun", "youki", "runsc", "conmon", "kata-runtime", "containerd-shim", "docker-runc", "exe"}
+)
 _ID: Final = re.compile(r"\b[0-9a-f]{64}\b")
-_LAST_STAGE: Final = b"runc:[2:INIT]"
+_STAGE: Final = re.compile(rb"(?:runc|youki):\[")
+_LAST_STAGE: Final = re.compile(rb"(?:runc|youki):\[2:INIT\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,21 @@ def application(labels: dict[str, str], image: str, image_id: str) -> str:
 
 
 def is_runtime(comm: bytes, exe: bytes) -> bool:
-    """Whether this is the container runtime at work."""
-    name = basename(exe.decode("utf-8", "replace"))
-    return name in RUNTIMES or name.startswith("containerd-shim") or comm.startswith(b"runc:[") or name in ("", "/")
+    """Whether this is the container runtime at work (runc is seen from memory and from a changed root: `exe`, `/`)."""
+    name = _name(exe)
+    return name in RUNTIMES or name.startswith("containerd-shim") or name == "" or _STAGE.match(comm) is not None
 
 
 def leaves_runtime(comm: bytes, exe: bytes, new_exe: bytes) -> bool:
-    """Whether an exec from (comm, exe) to `new_exe` is the step from the runtime into the container."""
-    if comm.startswith(b"runc:["):
-        return comm == _LAST_STAGE
-    name = basename(exe.decode("utf-8", "replace"))
-    return name in ("crun", "youki", "runsc") and not is_runtime(b"", new_exe)
+    """Whether an exec from (comm, exe) to `new_exe` is the step from the runtime into the container.
+
+    runc and youki say when they are about to take it. crun does not: there it is any exec of another program, which
+    takes the hooks that crun runs for the container's own too.
+    """
+    if _STAGE.match(comm):
+        return _LAST_STAGE.match(comm) is not None
+    return _name(exe) in ("crun", "runsc") and not is_runtime(b"", new_exe)
+
+
+def _name(exe: bytes) -> str:
+    return basename(exe.decode("utf-8", "replace").removesuffix(" (deleted)"))

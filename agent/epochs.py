@@ -1,10 +1,10 @@
 """Epochs: what each stretch of log time added, as deltas for the monitor.
 
 Rules of this file
-    - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh. States are final when they appear,
-      so cutting time differently gives the same evidence in other portions.
-    - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same, so
-      that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
+    - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh. States are final when they
+      appear, so cutting time differently gives the same evidence in other portions.
+    - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same,
+      so that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
 
 Complexity: O(what is new in the epoch).
 Source: design section 4 (induction, publish), section 3 promise 4.
@@ -46,12 +46,12 @@ class Epochs:
     length: int
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     _states: dict[str, list[State]] = field(default_factory=dict)
-    _learned: set[str] = field(default_factory=set)
+    _learned: dict[str, set[str]] = field(default_factory=dict)
     _events: int = 0
     _records: int = 0
 
     def close(self, start: int, records: int, lost: dict[str, int]) -> Epoch:
-        """End the epoch that began at `start`; `records` and `lost` are what the parser has counted so far and since."""
+        """End the epoch that began at `start`; `records` is the parser's count so far, `lost` what is new of it."""
         begun = process_time()
         node = self.node
         scopes = list(node.scopes.values())
@@ -78,15 +78,20 @@ class Epochs:
     def _delta(self, app: str, scopes: list[Scope], start: int) -> Delta:
         states = self._table(app)
         sightings = tuple(
-            sighting for scope in scopes if scope.app == app and (sighting := _sighting(scope, states, start)) is not None
+            sighting
+            for scope in scopes
+            if scope.app == app and (sighting := _sighting(scope, states, start)) is not None
         )
-        learned = tuple(sorted(set(self.node.abstraction.learned) - self._learned)) if sightings else ()
-        self._learned.update(learned)
+        told = self._learned.setdefault(app, set())
+        learned = tuple(sorted(set(self.node.abstraction.learned) - told)) if sightings else ()
+        told.update(learned)
         found = Delta(sightings, learned=learned)
         known = self.lexicons.setdefault(app, Lexicon()).state_number
         commands = self.node.states[app].commands
         numbers = self.node.states[app].number_of
-        shown = {s: commands[n] for s in found.states if s not in known and (n := numbers[tuple(s)]) in commands}
+        shown = {
+            s: commands[n] for s in found.states if s not in known and (n := numbers[s.label, s.context]) in commands
+        }
         return Delta(sightings, shown, learned)
 
     def _table(self, app: str) -> list[State]:

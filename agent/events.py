@@ -3,8 +3,9 @@
 Rules of this file
     - An event is all records with one node and stamp. It is complete at its PROCTITLE or EOE record; a record of a type
       that never comes with a system call is an event of its own. What gets no end mark (old kernels write none; busy
-      ones lose some) is closed after `SPAN` further events or `GRACE` of log time, both measured from its arrival: a
-      blocked accept carries the stamp of its beginning. A second SYSCALL record of one stamp begins another event.
+      ones lose some) is closed after `SPAN` further events, or `FEW` and `GRACE` of log time, both measured from its
+      arrival: a blocked accept carries the stamp of its beginning. A second SYSCALL record of one stamp begins another
+      event.
     - Events leave in the order in which they began: one that is complete waits for the open ones before it.
     - The common case, an event whose records stand together, is one match of one expression over the buffer. Everything
       else goes line by line. Both ways give the same events in the same order, wherever the input is cut.
@@ -34,6 +35,7 @@ from grammar.errors import CodecError
 MAX_LINE: Final = 65_536
 MAX_HELD: Final = 8_388_608  # bytes of events that are open or wait; a whole argument vector (2 MB, as hex) fits
 SPAN: Final = 64  # events that may begin and end between two records of one event
+FEW: Final = 4  # events that must have begun before time alone closes one: in a quiet log time says little about order
 GRACE: Final = 2_000  # milliseconds of log time, as auparse's default
 
 _CALL: Final = (
@@ -268,7 +270,8 @@ class AuditParser:
     def _expire(self, events: list[Event]) -> None:
         while self._open:
             key, oldest = next(iter(self._open.items()))
-            if self._clock - oldest.arrived <= GRACE and self._places - oldest.place <= SPAN:
+            further = self._places - oldest.place
+            if further <= (SPAN if self._clock - oldest.arrived <= GRACE else FEW):
                 return
             self._close(key, events)
 
@@ -343,7 +346,9 @@ def _time(seconds: bytes, fraction: bytes) -> int:
 def _whole(line: bytes) -> bool:
     """Whether a last line without newline can be a whole record: its quotes close and its last field has a value."""
     found = HEADER.match(line)
-    if found is None or line.count(b'"') % 2 or line.endswith((b"=", b" ")):
+    if found is None or found["type"] == b"EOE":
+        return found is not None
+    if line.count(b'"') % 2 or line.endswith((b"=", b" ")):
         return False
     body = found["body"].partition(ENRICHED)[0]
     message = body.partition(b"msg='")[2]

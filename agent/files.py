@@ -1,10 +1,12 @@
 """The files of one container that are worth remembering: path → artifact, bounded.
 
 Rules of this file
-    - Two generations: what is used moves to the young one; when that is full the old one is forgotten. A written file that
-      is forgotten is a loss that is counted, for a later reader will not be linked to its writer.
+    - Two generations: what is used moves to the young one; when that is full the old one is forgotten. A written file
+      that is forgotten is a loss that is counted, for a later reader will not be linked to its writer.
+    - A name is not an identity: what comes to a name after it was dropped is another object (`PATH#NUMBER`).
 
-Complexity: O(1) a look-up; memory at most 2 x `GENERATION` files.
+Invariant: a path is in at most one generation.
+Complexity: O(1) a look-up, O(files) for `below`; memory at most 2 x `GENERATION` files.
 """
 
 from __future__ import annotations
@@ -20,12 +22,21 @@ GENERATION: Final = 4096
 class Files:
     """Artifacts by absolute path (sockets of the file system under their address)."""
 
-    __slots__ = ("_loss", "_old", "_young")
+    __slots__ = ("_loss", "_made", "_old", "_young")
 
     def __init__(self, loss: Loss) -> None:
         self._young: dict[str, Artifact] = {}
         self._old: dict[str, Artifact] = {}
         self._loss = loss
+        self._made = 0
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def ident(self, path: str) -> str:
+        """The identity of a new object at `path`; see `path_of`."""
+        self._made += 1
+        return f"{path}#{self._made}"
 
     def get(self, path: str) -> Artifact | None:
         """The artifact at `path`, if it is remembered."""
@@ -47,6 +58,11 @@ class Files:
         self._young.pop(path, None)
         self._old.pop(path, None)
 
+    def below(self, folder: str) -> list[tuple[str, Artifact]]:
+        """What is remembered below a folder."""
+        start = folder.rstrip("/") + "/"
+        return [pair for part in (self._old, self._young) for pair in part.items() if pair[0].startswith(start)]
+
     def _put(self, path: str, artifact: Artifact) -> None:
         self._young[path] = artifact
         if len(self._young) > GENERATION:
@@ -54,3 +70,14 @@ class Files:
             if written:
                 self._loss.note("files_evicted", written)
             self._old, self._young = self._young, {}
+
+
+def path_of(artifact: Artifact | None) -> str | None:
+    """The absolute path of a file or directory; None for what has none (a socket, memory, an unknown).
+
+    >>> path_of(Artifact("File", "File /srv", "/srv#7"))
+    '/srv'
+    """
+    if artifact is None or artifact.ident[:1] != "/":
+        return None
+    return artifact.ident.rpartition("#")[0]

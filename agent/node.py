@@ -2,8 +2,12 @@
 
 Rules of this file
     - One event, one handler; what a call means is data (`agent.syscalls.MEANING`), handlers are in `agent.calls_*`.
-    - What repeats is paid for once: the tail of a SYSCALL record is the same for every call of a process, so it is a key.
-    - Bounded: `MAX_PROCESSES` live processes, the least recently started go first, counted.
+    - What repeats is paid for once: the tail of a SYSCALL record is the same for every call of a process, so it is a
+      key.
+    - Bounded: `MAX_PROCESSES` live processes; those that have been silent for long go first, counted.
+    - A parent may end, or give its child away (CLONE_PARENT), before the child is seen: what the child gets waits in
+      `orphans`.
+    - A record that shows another program than the last one means that an exec was not seen: it is made up for.
 
 Invariant: times that leave here never go back (`LogTime`).
 Complexity: O(1) per event.
@@ -15,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from posixpath import basename
 from typing import Final
 
 from agent import calls_files, calls_processes, calls_sockets
@@ -24,22 +29,27 @@ from agent.events import Call, Event
 from agent.files import Files
 from agent.logtime import LogTime
 from agent.loss import Loss
-from agent.processes import Process
+from agent.processes import RECENT, Process, Snapshot
 from agent.records import untrusted
 from agent.syscalls import ARCHITECTURES, MEANING, NUMBERS, URING
 from agent.upg import EDGE, Recorder, Scope, States
 
 MAX_PROCESSES: Final = 32_768
 MAX_TAILS: Final = 4_096
+MAX_ORPHANS: Final = 256
 
 Handler = Callable[["Node", Process, Call, int, str], None]
 Entry = tuple[Handler, int, str] | None
 
-_TAIL: Final = re.compile(rb'(?:ppid=(\d+) )?pid=(\d+) .*? comm=("[^"]*"|\S+) exe=("[^"]*"|\S+)')
-_CALL: Final = re.compile(rb"arch=(\w+) syscall=(\d+)(?: per=\w+)?(?: success=(\w+))?")
-_URING: Final = re.compile(rb"uring_op=(\d+) success=yes exit=(-?\d+).*?(?:ppid=\d+ )?pid=(\d+) ")
+_CALL: Final = re.compile(rb"arch=(\w+) syscall=(\d{1,10})(?: per=\w+)?(?: success=(\w+))?")
+_URING: Final = re.compile(
+    rb"type=URINGOP msg=audit\(([\d.:]{1,36})\): uring_op=(\d{1,5}) success=yes exit=-?\d{1,20} items=\d{1,10} "
+    rb"ppid=\d{1,10} pid=(\d{1,10}) "
+)
+_NOT_SHOWN: Final = b"uring"
 _RELATION: Final = {
-    "take_fd": "USED", "open_file": "USED", "copy_fd": "USED", "peek": "USED", "accept": "USED", "map_file": "USED",
+    "take_fd": "USED", "receive": "USED", "open_file": "USED", "copy_fd": "USED", "peek": "USED", "accept": "USED",
+    "map_file": "USED",
     "fork": "WAS_TRIGGERED_BY", "execute": "WAS_TRIGGERED_BY", "signal": "WAS_TRIGGERED_BY",
     "become": "WAS_TRIGGERED_BY",
 }  # fmt: skip
@@ -61,8 +71,11 @@ class Node:
     states: dict[str, States] = field(default_factory=dict)
     files: dict[str, Files] = field(default_factory=dict)
     processes: dict[bytes, Process] = field(default_factory=dict)
+    orphans: dict[tuple[str, bytes], Snapshot] = field(default_factory=dict)
     events: int = 0
+    _entered: set[bytes] = field(default_factory=set)
     _tails: dict[bytes, Process] = field(default_factory=dict)
+    _earlier: dict[bytes, Process] = field(default_factory=dict)
     _calls: dict[bytes, Entry] = field(default_factory=dict)
     _born: int = 0
 
@@ -104,16 +117,27 @@ class Node:
 
     def label(self, comm: bytes, exe: bytes) -> str:
         """The label of a process."""
-        name, path = self.abstraction.text(untrusted(comm)), self.abstraction.text(untrusted(exe).removesuffix(" (deleted)"))
+        name, path = (
+            self.abstraction.text(untrusted(comm)),
+            self.abstraction.text(untrusted(exe).removesuffix(" (deleted)")),
+        )
         return f"Process {name.replace(' ', '_') or '{any}'} {path.replace(' ', '_') or '{any}'}"
 
     def forget(self, process: Process) -> None:
-        """The process is gone."""
+        """The process is gone; children of it that have not been seen yet keep what they got."""
         process.dead = True
-        process.fds = {}
-        process.pending = {}
+        for number, snapshot in process.pending.items():
+            self.leave_child((process.scope.container, number), snapshot)
+        process.fds, process.pending, process.early = {}, {}, {}
         if self.processes.get(process.pid) is process:
             del self.processes[process.pid]
+
+    def leave_child(self, key: tuple[str, bytes], snapshot: Snapshot) -> None:
+        """Keep what a child gets whose parent will not be there to be asked: by container and number."""
+        self.orphans.pop(key, None)
+        if len(self.orphans) >= MAX_ORPHANS:
+            del self.orphans[next(iter(self.orphans))]
+        self.orphans[key] = snapshot
 
     def _entry(self, key: bytes) -> Entry:
         """Look a call up once: its architecture, number and success decide the handler."""
@@ -131,7 +155,7 @@ class Node:
 
     def _subject(self, call: Call, entry: Entry) -> Process | None:
         """The process of a tail that is new: known by its pid, or seen for the first time."""
-        found = _TAIL.match(call[7])
+        found = calls_processes.TAIL.match(call[7])
         if found is None:
             self.loss.note("malformed")
             return None
@@ -139,63 +163,103 @@ class Node:
         process = self.processes.get(pid)
         executing = entry is not None and entry[0] is calls_processes.execute
         if process is None:
-            process = self._appear(pid, ppid or b"0", comm, exe, executing)
+            process = self._appear(pid, ppid or b"0", (comm, exe), executing, calls_processes.begun(call))
         if not executing:
+            if process.exe != exe and process.comm != comm and self._another(process, comm, exe):
+                calls_processes.run(self, process, (comm, exe), None, EDGE["WAS_TRIGGERED_BY", "execve"])
             process.comm, process.exe = comm, exe
             if len(self._tails) >= MAX_TAILS:
+                self._earlier = dict(self._tails)
                 self._tails.clear()
             self._tails[call[7]] = process
         return process
 
-    def _appear(self, pid: bytes, ppid: bytes, comm: bytes, exe: bytes, executing: bool) -> Process:
+    def _another(self, process: Process, comm: bytes, exe: bytes) -> bool:
+        """Whether this is another program than the one that the process was known to run (runtimes change names)."""
+        names = [calls_processes.plain(text) for text in (process.comm, process.exe, comm, exe)]
+        if is_runtime(*names[:2]) or is_runtime(*names[2:]):
+            return False
+        return basename(names[1]) != basename(names[3].removesuffix(b" (deleted)"))
+
+    def _appear(self, pid: bytes, ppid: bytes, names: tuple[bytes, bytes], executing: bool, born: int) -> Process:
         """A process that has not been seen before: its parent's child if the parent is known.
 
         If its first event is an exec, the record already shows the new program: until then it was its parent's.
         """
-        parent = self.processes.get(ppid)
-        container = self.containers.by_pid.get(pid)
-        inside = container is not None and not is_runtime(untrusted(comm).encode(), untrusted(exe).encode())
-        scope = self.scope(container) if inside else parent.scope if parent else self.scope(None)
+        comm, exe = names
+        snapshot = self._inheritance(pid, ppid, born)
+        container = None if pid in self._entered else self.containers.by_pid.get(pid)
+        runtime = is_runtime(calls_processes.plain(comm), calls_processes.plain(exe))
+        inside = None if runtime else container
+        scope = self.scope(inside) if inside or snapshot is None else snapshot.scope
+        lineage: tuple[str, ...] = (calls_processes.entry_of_container(inside, pid),) if inside else ()
         self._born += 1
         ident = f"{pid.decode()}@{self._born}"
-        if parent is None:
-            lineage = (calls_processes.entry_of_container(container, pid),) if inside else ()
+        if snapshot is None:
             process = Process(pid, scope, self.label(comm, exe), lineage, ident)
-            process.comm, process.exe = comm, exe
         else:
-            label = parent.label if executing else self.label(comm, exe)
-            process = self._child(parent, pid, scope, label, ident)
-        if container is not None and not inside:
-            process.joining = container.id
+            if scope is snapshot.scope:
+                lineage = descend(snapshot.lineage, snapshot.label)
+            process = Process(pid, scope, snapshot.label if executing else self.label(comm, exe), lineage, ident)
+            _inherit(process, snapshot)
+        if snapshot is None or not executing:
+            process.comm, process.exe = comm, exe
+        process.born = born
+        if container is not None:
+            self._entered.add(pid)
+            process.joining = "" if inside is not None else container.id
         self.processes[pid] = process
         if len(self.processes) > MAX_PROCESSES:
-            self.loss.note("processes_evicted")
-            self.forget(next(iter(self.processes.values())))
+            self._evict(process)
         return process
 
-    def _child(self, parent: Process, pid: bytes, scope: Scope, label: str, ident: str) -> Process:
-        lineage = descend(parent.lineage, parent.label)
-        process = Process(pid, scope, label, lineage, ident)
-        process.comm, process.exe, process.joining = parent.comm, parent.exe, parent.joining
-        snapshot = parent.claim(pid, self.time.clock.millis)
-        process.cloexec = snapshot.cloexec
-        if scope is parent.scope:
-            process.fds = snapshot.fds
-            scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex, parent.label)
-        else:
-            process.fds = calls_files.rescoped(snapshot.fds, ident)
-        return process
+    def _inheritance(self, pid: bytes, ppid: bytes, born: int) -> Snapshot | None:
+        """What a new process has got: from the fork that returned its number, else from the parent that it names."""
+        parent = self.processes.get(ppid)
+        found = parent.claim(pid) if parent is not None else None
+        found = found or self.orphans.pop((HOST, pid), None)
+        if found is not None or parent is None:
+            return found
+        now = self.time.clock.millis
+        found = parent.claim_any(now)
+        if found is None and ppid in self.containers.by_pid:  # the container's reaper
+            keys = [key for key, one in self.orphans.items() if key[0] == parent.scope.container]
+            recent = (key for key in keys if now - self.orphans[key].millis <= RECENT)
+            found = self.orphans.pop(next(recent, ("", b"")), None)
+        return found or parent.surprised(pid, born, now)
+
+    def _evict(self, newest: Process) -> None:
+        """Forget some processes: silent ones first, then the oldest."""
+        lively = {id(one) for tails in (self._tails, self._earlier) for one in tails.values()} | {id(newest)}
+        silent = [process for process in self.processes.values() if id(process) not in lively]
+        oldest = next(iter(self.processes.values()))
+        for process in silent[: MAX_PROCESSES // 16 or 1] or [oldest]:
+            self.loss.note("processes_evicted")
+            self._entered.discard(process.pid)
+            self.forget(process)
 
     def _uring(self, event: Event) -> None:
         """An io_uring operation: no arguments, no descriptor; its paths are what there is."""
-        found = _URING.search(event.raw)
+        found = _URING.match(event.raw)
         if found is None:
             return
-        entry = entry_of(URING.get(int(found[1]), ""), failed=False)
+        entry = entry_of(URING.get(int(found[2]), ""), failed=False)
         process = self.processes.get(found[3])
         if entry is not None and process is not None:
-            at_cwd = b"ffffff9c"
-            entry[0](self, process, (b"", b"", b"uring", at_cwd, b"0", b"0", b"0", b"", event.raw, b""), *entry[1:])
+            nothing = _NOT_SHOWN
+            call = (found[1], b"", None, nothing, nothing, nothing, nothing, b"", event.raw, b"")
+            entry[0](self, process, call, *entry[1:])
+
+
+def _inherit(process: Process, snapshot: Snapshot) -> None:
+    """A new process gets what its parent's fork left it."""
+    process.comm, process.exe, process.joining = snapshot.comm, snapshot.exe, snapshot.joining
+    process.cloexec = snapshot.cloexec
+    if process.scope is snapshot.scope:
+        process.fds = snapshot.fds
+        process.scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex, snapshot.label)
+    else:
+        process.fds = calls_files.rescoped(snapshot.fds, process.ident)
 
 
 def descend(lineage: tuple[str, ...], label: str, depth: int = 3) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def resolve(name: str, base: str | None) -> str:
     ('/a/b', '{any}/x', '{any}/x')
     """
     if name[:1] != "/":
-        name = f"{base or ANY}/{name}"
+        name = f"{base if base and base.startswith(('/', ANY)) else ANY}/{name}"
     if "//" in name or "/." in name or name[-1:] == "/":
         root, inside = (ANY, name[len(ANY) :]) if name.startswith(f"{ANY}/") else ("", name)
         inside = normpath(f"/{inside}")

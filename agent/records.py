@@ -75,7 +75,8 @@ def parse_line(line: bytes) -> Record | None:
 
 def _fields(body: bytes) -> Iterator[tuple[str, bytes]]:
     for name, value in _FIELD.findall(body):
-        yield name.decode("ascii"), value
+        listed = value[-1:] in (b")", b",") and b"(" not in value  # RHEL 5: (hostname=?, res=success)
+        yield name.decode("ascii"), value.rstrip(b"),") if listed else value
 
 
 def decode(name: str, value: bytes, record_type: str = "") -> str:

@@ -6,6 +6,7 @@ Rules of this file
     - i386 has numbers of its own (reading them with the x86_64 table turns `close` into `open`); its socket calls come
       through socketcall(2).
     - A call that is not listed has no meaning for provenance and is passed over.
+    - What a call's arguments mean is data too, by the call's name: a register that a call does not use holds rubbish.
 
 Source: linux-libc-dev asm/unistd_64.h, asm/unistd_32.h, asm-generic/unistd.h (aarch64); linux/audit.h AUDIT_ARCH_*;
 SPADE's audit reporter for the meanings, and design section 4 for what SPADE misses.
@@ -117,6 +118,7 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         295: "preadv",
         296: "pwritev",
         299: "recvmmsg",
+        304: "open_by_handle_at",
         307: "sendmmsg",
         308: "setns",
         310: "process_vm_readv",
@@ -134,6 +136,7 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         435: "clone3",
         436: "close_range",
         437: "openat2",
+        438: "pidfd_getfd",
         452: "fchmodat2",
     },
     "i386": {
@@ -205,6 +208,8 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         212: "chown32",
         213: "setuid32",
         214: "setgid32",
+        215: "setfsuid32",
+        216: "setfsgid32",
         217: "pivot_root",
         220: "getdents64",
         221: "fcntl64",
@@ -239,6 +244,7 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         333: "preadv",
         334: "pwritev",
         337: "recvmmsg",
+        342: "open_by_handle_at",
         345: "sendmmsg",
         346: "setns",
         347: "process_vm_readv",
@@ -266,6 +272,7 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         435: "clone3",
         436: "close_range",
         437: "openat2",
+        438: "pidfd_getfd",
         452: "fchmodat2",
     },
     "aarch64": {
@@ -349,6 +356,7 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         222: "mmap",
         242: "accept4",
         243: "recvmmsg",
+        265: "open_by_handle_at",
         268: "setns",
         269: "sendmmsg",
         270: "process_vm_readv",
@@ -366,41 +374,43 @@ NUMBERS: Final[dict[str, dict[int, str]]] = {
         435: "clone3",
         436: "close_range",
         437: "openat2",
+        438: "pidfd_getfd",
         452: "fchmodat2",
     },
 }
 
-# name → (handler in agent/calls_*.py, operation of its edges, what the handler needs to know)
+# name → (handler in agent/calls_*.py, operation of its edges, arguments that it needs, `-` where a call has none)
 MEANING: Final[dict[str, tuple[str, str, str]]] = {
     # bytes come in through a descriptor
     **dict.fromkeys(
         ("read", "readv", "pread64", "preadv", "preadv2", "getdents", "getdents64"), ("take_fd", "read", "")
     ),
-    **dict.fromkeys(("recvfrom", "recvmsg", "recvmmsg"), ("take_fd", "recv", "")),
+    **dict.fromkeys(("recvfrom", "recvmsg", "recvmmsg"), ("receive", "recv", "")),
     # bytes go out through a descriptor
     **dict.fromkeys(("write", "writev", "pwrite64", "pwritev", "pwritev2"), ("give_fd", "write", "")),
-    **dict.fromkeys(("sendto", "sendmsg", "sendmmsg"), ("give_fd", "send", "")),
+    **dict.fromkeys(("sendto", "sendmsg", "sendmmsg"), ("transmit", "send", "")),
     **dict.fromkeys(("ftruncate", "ftruncate64", "fallocate"), ("give_fd", "truncate", "")),
-    **dict.fromkeys(("fchmod",), ("give_fd", "chmod", "")),
+    "fchmod": ("give_fd", "chmod", ""),
     **dict.fromkeys(("fchown", "fchown32"), ("give_fd", "chown", "")),
     **dict.fromkeys(("fsetxattr", "fremovexattr"), ("give_fd", "setxattr", "")),
-    # from one descriptor to another: which argument is the source, which the target
+    # from one descriptor to another: the source, the target
     **dict.fromkeys(("sendfile", "sendfile64"), ("copy_fd", "copy", "a1 a0")),
     **dict.fromkeys(("copy_file_range", "splice"), ("copy_fd", "copy", "a0 a2")),
     "tee": ("copy_fd", "copy", "a0 a1"),
-    "vmsplice": ("give_fd", "write", ""),
-    # descriptors appear: which argument holds the directory and which the flags
+    "vmsplice": ("splice_memory", "write", ""),
+    # descriptors appear: the directory and the flags
     "open": ("open_file", "read", "- a1"),
     "openat": ("open_file", "read", "a0 a2"),
     "openat2": ("open_file", "read", "a0 -"),
     "creat": ("open_file", "read", "- creat"),
-    "memfd_create": ("memfd", "write", ""),
-    **dict.fromkeys(("pipe", "pipe2"), ("pipe", "pipe", "")),
-    "socketpair": ("socketpair", "pipe", ""),
-    "socket": ("socket", "open", ""),
+    "open_by_handle_at": ("open_file", "read", "- a2"),
+    "memfd_create": ("memfd", "write", "a1"),
+    "pidfd_getfd": ("foreign_fd", "", ""),
+    # the flags
+    **{"pipe": ("pipe", "pipe", ""), "pipe2": ("pipe", "pipe", "a1"), "socketpair": ("socketpair", "pipe", "a1")},
+    "socket": ("socket", "open", "a1"),
     "socketcall": ("socketcall", "", ""),
-    "dup": ("duplicate", "", "any"),
-    **dict.fromkeys(("dup2", "dup3"), ("duplicate", "", "a1")),
+    **{"dup": ("duplicate", "", ""), "dup2": ("duplicate", "", ""), "dup3": ("duplicate", "", "a2")},
     **dict.fromkeys(("fcntl", "fcntl64"), ("control_fd", "", "")),
     # and go
     "close": ("close", "", ""),
@@ -409,39 +419,41 @@ MEANING: Final[dict[str, tuple[str, str, str]]] = {
     "bind": ("bind", "bind", ""),
     "listen": ("listen", "listen", ""),
     "connect": ("connect", "connect", ""),
-    **dict.fromkeys(("accept", "accept4"), ("accept", "accept", "")),
-    # names
-    **dict.fromkeys(("unlink", "unlinkat"), ("unlink", "unlink", "")),
-    "rmdir": ("unlink", "rmdir", ""),
-    **dict.fromkeys(("rename", "renameat", "renameat2"), ("rename", "rename", "")),
-    **dict.fromkeys(("link", "linkat"), ("link", "link", "")),
-    **dict.fromkeys(("symlink", "symlinkat"), ("link", "symlink", "")),
-    **dict.fromkeys(("mkdir", "mkdirat"), ("change", "mkdir", "")),
-    **dict.fromkeys(("mknod", "mknodat"), ("change", "create", "")),
+    **{"accept": ("accept", "accept", ""), "accept4": ("accept", "accept", "a3")},
+    # names: the directories that they are relative to, old and new
+    **{"unlink": ("unlink", "unlink", "-"), "unlinkat": ("unlink", "unlink", "a0"), "rmdir": ("unlink", "rmdir", "-")},
+    "rename": ("rename", "rename", "- -"),
+    **dict.fromkeys(("renameat", "renameat2"), ("rename", "rename", "a0 a2")),
+    **{"link": ("link", "link", "- -"), "linkat": ("link", "link", "a0 a2")},
+    **{"symlink": ("change", "symlink", "-"), "symlinkat": ("change", "symlink", "a1")},
+    **{"mkdir": ("change", "mkdir", "-"), "mkdirat": ("change", "mkdir", "a0")},
+    **{"mknod": ("change", "create", "-"), "mknodat": ("change", "create", "a0")},
     # attributes
-    **dict.fromkeys(("chmod", "fchmodat", "fchmodat2"), ("change", "chmod", "")),
-    **dict.fromkeys(("chown", "lchown", "chown32", "lchown32", "fchownat"), ("change", "chown", "")),
-    **dict.fromkeys(("setxattr", "lsetxattr", "removexattr", "lremovexattr"), ("change", "setxattr", "")),
-    **dict.fromkeys(("truncate", "truncate64"), ("change", "truncate", "")),
+    "chmod": ("change", "chmod", "-"),
+    **dict.fromkeys(("fchmodat", "fchmodat2"), ("change", "chmod", "a0")),
+    **dict.fromkeys(("chown", "lchown", "chown32", "lchown32"), ("change", "chown", "-")),
+    "fchownat": ("change", "chown", "a0"),
+    **dict.fromkeys(("setxattr", "lsetxattr", "removexattr", "lremovexattr"), ("change", "setxattr", "-")),
+    **dict.fromkeys(("truncate", "truncate64"), ("change", "truncate", "-")),
+    **dict.fromkeys(("mount", "umount2"), ("change", "mount", "-")),
     # processes
-    **dict.fromkeys(("fork", "vfork"), ("fork", "fork", "")),
-    "clone": ("fork", "fork", "flags"),
-    "clone3": ("fork", "fork", ""),
-    **dict.fromkeys(("execve", "execveat"), ("execute", "execve", "")),
+    **{"fork": ("fork", "fork", ""), "vfork": ("fork", "fork", ""), "clone": ("fork", "fork", "a0")},
+    "clone3": ("fork", "fork", "?"),
+    **{"execve": ("execute", "execve", "-"), "execveat": ("execute", "execve", "a0")},
     "exit_group": ("leave", "", ""),
-    **dict.fromkeys(("kill", "tkill", "tgkill", "rt_sigqueueinfo", "pidfd_send_signal"), ("signal", "kill", "")),
+    **dict.fromkeys(("kill", "tkill", "rt_sigqueueinfo", "pidfd_send_signal"), ("signal", "kill", "a1")),
+    "tgkill": ("signal", "kill", "a2"),
     "ptrace": ("signal", "ptrace", ""),
     "process_vm_writev": ("signal", "vm_write", ""),
     "process_vm_readv": ("peek", "vm_read", ""),
-    **dict.fromkeys(
-        "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setuid32 setgid32 setreuid32 setregid32"
-        " setresuid32 setresgid32 capset".split(),
-        ("become", "setuid", ""),
-    ),
-    **dict.fromkeys(("setns", "unshare"), ("become", "setns", "")),
+    **dict.fromkeys(("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid"), ("become", "setuid", "")),
+    **dict.fromkeys(("setfsuid", "setfsgid", "setuid32", "setgid32", "setreuid32"), ("become", "setuid", "")),
+    **dict.fromkeys(("setregid32", "setresuid32", "setresgid32", "setfsuid32"), ("become", "setuid", "")),
+    **dict.fromkeys(("setfsgid32", "capset"), ("become", "setuid", "")),
+    **{"setns": ("become", "setns", ""), "unshare": ("become", "setns", "a0")},
     **dict.fromkeys(("chroot", "pivot_root"), ("become", "chroot", "")),
-    **dict.fromkeys(("mount", "umount2"), ("change", "mount", "")),
-    **dict.fromkeys(("init_module", "finit_module", "delete_module"), ("module", "module", "")),
+    **dict.fromkeys(("init_module", "delete_module"), ("module", "module", "")),
+    "finit_module": ("module", "module", "a0"),
     # memory
     **dict.fromkeys(("mmap", "mmap2"), ("map_file", "mmap", "")),
 }

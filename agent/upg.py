@@ -1,15 +1,18 @@
 """The universal provenance graph of one container: vertices, edges, versions, units.
 
 Rules of this file
-    - Edges point from effect to cause. A vertex that has passed something on is *sealed*; what learns something new after
-      that is a new version, joined to the old one by an edge of operation `version` (only then), so that reachability in
-      the graph is causality in time (fidelity: without versions tracing precision is 0.5 whatever the learner does).
+    - Edges point from effect to cause. A vertex that has passed something on is *sealed*; what learns something new
+      after that is a new version, joined to the old one by an edge of operation `version` (only then), so that
+      reachability in the graph is causality in time (fidelity: without versions tracing precision is 0.5 whatever the
+      learner does).
     - A vertex is a number and its state: (label, context). The context is what is known when the vertex begins: the
       programs that it descends from, the execution unit, the first cause of this version. It is final as soon as the
-      vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its context.)
-    - Only what is live is held: processes, open descriptors, recently used files. A vertex is dropped with its last holder.
-    - What has been seen of a container is a set of transitions (state, relation and operation, state); what is new since the
-      last epoch is a list. The hot path is: known already, return.
+      vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its
+      context.)
+    - Only what is live is held: processes, open descriptors, recently used files. A vertex is dropped with its last
+      holder.
+    - What has been seen of a container is a set of transitions (state, relation and operation, state); what is new
+      since the last epoch is a list. The hot path is: known already, return.
 
 Invariant: every edge's cause is sealed; every causal path in the graph runs back in time.
 Complexity: O(1) per event; memory O(live objects + transitions seen).
@@ -33,7 +36,7 @@ NEXT_VERSION: Final = {
     "Artifact": EDGE["WAS_DERIVED_FROM", "version"],
 }
 MAX_KNOWN: Final = 512
-"""Causes that one actor or artifact remembers; past it the memory starts afresh, which costs repeated edges, never truth."""
+"""Causes that an actor or artifact remembers; past it memory starts afresh: that costs repeated edges, never truth."""
 
 State = tuple[str, tuple[str, ...]]
 Transition = tuple[int, int, int]
@@ -93,14 +96,18 @@ class Artifact:
     """A file, one direction of a socket, a pipe, a piece of memory: label, identity, its current version.
 
     `inert` ones carry nothing from a writer to a reader (/dev/null, a directory): reads and writes never meet in them.
+    `blank` says that nothing was in it before it was seen. `own` is the actor, if there is one, to whom nothing in it
+    is new: it has put all of it there, or has taken in the rest.
     """
 
     kind: str
     label: str
     ident: str
     inert: bool = False
+    blank: bool = True
     vertex: Vertex | None = None
     sink: Artifact | None = None
+    own: Actor | None = None
     known: dict[Vertex, int] = field(default_factory=dict)
 
 
@@ -125,7 +132,9 @@ class Scope:
     the last of them at `fresh_first` and `fresh_last`); `vertices` and `edges` count since then too.
     """
 
-    def __init__(self, app: str, container: str, states: States, clock: Clock, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, app: str, container: str, states: States, clock: Clock, recorder: Recorder | None = None
+    ) -> None:
         self.app, self.container, self.states = app, container, states
         self.clock, self.recorder = clock, recorder
         self.seen: set[Transition] = set()
@@ -176,11 +185,11 @@ class Scope:
         bit = 1 << kind
         if mask & bit:
             return
+        if not mask and artifact.own is actor:
+            return  # its own words read back: nothing new
         if not mask and actor.opening is not None and artifact.kind == "File":
             self._open(actor, f"first {artifact.label}")
         if not mask and actor.vertex.sealed:
-            if actor.vertex in artifact.known and len(artifact.known) == 1:
-                return  # its own words read back: nothing new
             self.renew(actor, KINDS_OF_EDGE[kind][1], artifact.label)
         if len(known) >= MAX_KNOWN:
             known.clear()
@@ -198,6 +207,9 @@ class Scope:
         if mask & bit:
             return
         held = artifact.vertex
+        if artifact.own is not actor:
+            known_to = artifact.blank if held is None else held in actor.known
+            artifact.own = actor if known_to else None
         if held is None or (not mask and held.sealed):
             turn = f"{KINDS_OF_EDGE[kind][1]} {actor.label}"
             new = self.vertex(artifact.label, (turn, *actor.context), artifact.ident)
@@ -210,15 +222,24 @@ class Scope:
         self.edge(held, kind, giver)
 
     def derive(self, target: Artifact, source: Artifact, actor: Actor, kind: int) -> None:
-        """`target` takes over what `source` holds, by an act of `actor` (WAS_DERIVED_FROM beside the act's own edge)."""
+        """`target` takes over what `source` holds, by an act of `actor` (WAS_DERIVED_FROM beside its own edge)."""
         held = source.vertex
         if held is None:
             held = source.vertex = self.vertex(source.label, (), source.ident)
         new = self.vertex(target.label, (f"{KINDS_OF_EDGE[kind][1]} {actor.label}", *actor.context), target.ident)
         if target.vertex is not None and target.vertex is not held:
             self.edge(new, NEXT_VERSION["Artifact"], target.vertex)
-        target.vertex, target.known = new, {}
+        target.vertex, target.known, target.own = new, {}, None
         self.edge(new, EDGE["WAS_DERIVED_FROM", KINDS_OF_EDGE[kind][1]], held)
+
+    def rename(self, artifact: Artifact, label: str, ident: str, actor: Actor, kind: int) -> None:
+        """`artifact` has another name from here on, also for those who hold it open; its content goes with it."""
+        held = artifact.vertex
+        if held is None:
+            held = self.vertex(artifact.label, (), artifact.ident)
+        artifact.label, artifact.ident, artifact.sink = label, ident, None
+        artifact.vertex = self.vertex(label, (f"{KINDS_OF_EDGE[kind][1]} {actor.label}", *actor.context), ident)
+        self.edge(artifact.vertex, EDGE["WAS_DERIVED_FROM", KINDS_OF_EDGE[kind][1]], held)
 
     def _open(self, actor: Actor, entry: str) -> None:
         """A unit's first file: if it has passed nothing on yet, its vertex moves to the state of such units."""
@@ -240,6 +261,7 @@ class Scope:
     def renew(self, actor: Actor, operation: str, cause_label: str) -> None:
         """A new version of `actor`, begun by a cause of that label."""
         old = actor.vertex
+        actor.opening = None
         context = (*actor.context, f"{operation} {cause_label}")
         actor.vertex = self.vertex(actor.label, context, actor.ident)
         self.edge(actor.vertex, NEXT_VERSION["Process"], old)
@@ -254,6 +276,8 @@ class Scope:
             return
         if not mask and actor.vertex.sealed:
             self.renew(actor, KINDS_OF_EDGE[kind][1], cause_label)
+        if len(actor.known) >= MAX_KNOWN:
+            actor.known.clear()
         actor.known[cause] = mask | bit
         self.edge(actor.vertex, kind, cause)
 

@@ -3,26 +3,31 @@
 Rules of this file
     - Canonical: the same value against the same base gives the same bytes.
     - A delta names its base revision; against any other base it is a `BaseMismatchError`.
-    - Bytes from the wire are checked as they are read (`grammar.wire`); nothing else than a value or a `CodecError` comes out.
+    - Bytes from the wire are checked as they are read (`grammar.wire`): a value or a `CodecError` comes out.
 
-Format of a delta (version 1), compressed as a whole:
-    version, base (texts, states, transitions, 4 bytes of hash), new words (see `grammar.lexicon`),
-    replicas (worker is the envelope's): name, first and last time, transitions ascending, lone states ascending; commands; learned patterns.
+Formats (version 1), each compressed as a whole:
+    delta      version, base (texts, states, transitions, 4 bytes of hash), new words (see `grammar.lexicon`);
+               replicas (worker is the envelope's): name, first and last time, transitions and lone states ascending;
+               commands; learned patterns.
+    extension  base; number of steps; the words of each.
+    model      version, application; replicas; words; earliest time; replicas and times of each item; commands; learned.
 
-Complexity: O(bytes).
+Complexity: O(bytes + words of the lexicon).
 Source: design section 2 (delta), section 3 promise 7.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import pairwise
+from typing import Final, TypeVar
 
 from grammar.errors import BaseMismatchError, CodecError
-from grammar.evidence import Evidence, Replica, Span, State, Transition
-from grammar.lexicon import Lexicon, Revision, read_words, write_states, write_transitions
-from grammar.model import Model
-from grammar.wire import Reader, Writer, compress, decompress
+from grammar.evidence import Evidence, Item, Replica, Sightings, Span, State, Transition
+from grammar.lexicon import Lexicon, Revision, read_words, words_of, write_states, write_transitions
+from grammar.model import Model, relabel_of, relabelled
+from grammar.wire import MAX_ITEMS, MAX_NUMBER, Reader, Writer, compress, decompress
 
 VERSION: Final = 1
 
@@ -57,7 +62,8 @@ class Delta:
         found = Evidence(commands=dict(self.commands), learned=set(self.learned))
         for sighting in self.sightings:
             replica = Replica(worker, sighting.container)
-            for item in (*sighting.transitions, *sighting.states):
+            items: tuple[Item, ...] = (*sighting.transitions, *sighting.states)
+            for item in items:
                 found.add(item, replica, span)
         return found
 
@@ -78,60 +84,49 @@ def encode_delta(delta: Delta, lexicon: Lexicon) -> bytes:
     base = lexicon.revision
     transitions = sorted(one for one in delta.transitions if one not in lexicon.transition_number)
     states = sorted(one for one in delta.states if one not in lexicon.state_number)
-    numbers = dict(lexicon.text_number)
-    texts = sorted({word for word in _new_words(states, transitions) if word not in numbers})
-    numbers.update((word, base.texts + position) for position, word in enumerate(texts))
-    state_number = dict(lexicon.state_number)
-    state_number.update((state, base.states + position) for position, state in enumerate(states))
-    number = dict(lexicon.transition_number)
-    number.update((one, base.transitions + position) for position, one in enumerate(transitions))
+    texts = sorted({word for word in words_of(states, transitions) if word not in lexicon.text_number})
+    text_number = _numbered(lexicon.text_number, texts)
+    state_number = _numbered(lexicon.state_number, states)
+    number = _numbered(lexicon.transition_number, transitions)
     writer = Writer()
     writer.number(VERSION)
     _write_revision(base, writer)
     writer.texts(texts)
-    write_states(states, numbers, writer)
-    write_transitions(transitions, numbers, state_number, writer)
+    write_states(states, text_number, writer)
+    write_transitions(transitions, text_number, state_number, writer)
     writer.number(len(delta.sightings))
     for sighting in delta.sightings:
         writer.text(sighting.container)
-        writer.number(sighting.first)
-        writer.number(sighting.last - sighting.first)
-        writer.ascending(sorted(number[one] for one in sighting.transitions))
-        writer.ascending(sorted(state_number[one] for one in sighting.states))
-    told = sorted((state_number[state], command) for state, command in delta.commands.items())
-    writer.ascending([state for state, _ in told])
-    writer.texts([command for _, command in told])
+        _write_span(Span(sighting.first, sighting.last), writer)
+        writer.ascending(sorted({number[one] for one in sighting.transitions}))
+        writer.ascending(sorted({state_number[one] for one in sighting.states}))
+    _write_commands(delta.commands, state_number, writer)
     writer.texts(delta.learned)
     return compress(bytes(writer.data))
 
 
 def decode_delta(data: bytes, lexicon: Lexicon) -> Delta:
-    """Read a delta against the revision of `lexicon` that it names."""
-    reader = Reader(decompress(data))
-    version = reader.number()
-    if version != VERSION:
-        raise CodecError("delta of another version", offending=str(version), hint=f"this reads version {VERSION}")
+    """Read a delta against the revision of `lexicon` that it names; items of a sighting come in the lexicon's order."""
+    reader = _opened(data, "delta")
     base = _read_revision(reader)
     if not lexicon.find(base):
-        raise BaseMismatchError("delta against another base", offending=base.digest.hex(), hint="send the delta in full")
+        raise BaseMismatchError(
+            "delta against another base", offending=base.digest.hex(), hint="send the delta in full"
+        )
     _, states, transitions = read_words(reader, lexicon, base)
     known_states = lexicon.states[: base.states] + states
     known = lexicon.transitions[: base.transitions] + transitions
     sightings = []
     for _ in range(reader.count()):
         container = reader.text()
-        first = reader.number()
-        last = first + reader.number()
+        span = _read_span(reader)
         shown = tuple(known[one] for one in reader.ascending(len(known)))
         alone = tuple(known_states[one] for one in reader.ascending(len(known_states)))
-        sightings.append(Sighting(container, shown, alone, first, last))
-    told = [known_states[one] for one in reader.ascending(len(known_states))]
-    commands = reader.texts()
-    if len(commands) != len(told):
-        raise CodecError("commands without states", offending=f"{len(commands)} for {len(told)}")
+        sightings.append(Sighting(container, shown, alone, *span))
+    commands = _read_commands(reader, known_states)
     learned = tuple(reader.texts())
     reader.end()
-    return Delta(tuple(sightings), dict(zip(told, commands, strict=True)), learned)
+    return Delta(tuple(sightings), commands, learned)
 
 
 def encode_extension(lexicon: Lexicon, base: Revision) -> bytes:
@@ -141,25 +136,39 @@ def encode_extension(lexicon: Lexicon, base: Revision) -> bytes:
     if not lexicon.find(base):
         raise BaseMismatchError("the other side stands at an unknown revision", offending=base.digest.hex())
     writer = Writer()
-    at = lexicon.revisions.index(base)
-    writer.number(len(lexicon.revisions) - at - 1)
-    for position in range(at, len(lexicon.revisions) - 1):
-        before, after = lexicon.revisions[position], lexicon.revisions[position + 1]
-        writer.texts(lexicon.texts[before.texts : after.texts])
-        write_states(lexicon.states[before.states : after.states], lexicon.text_number, writer)
-        part = lexicon.transitions[before.transitions : after.transitions]
-        write_transitions(part, lexicon.text_number, lexicon.state_number, writer)
+    _write_revision(base, writer)
+    steps = lexicon.steps(base)
+    writer.number(len(steps))
+    for step in steps:
+        writer.texts(step.texts)
+        write_states(step.states, lexicon.text_number, writer)
+        write_transitions(step.transitions, lexicon.text_number, lexicon.state_number, writer)
     return compress(bytes(writer.data))
 
 
 def apply_extension(lexicon: Lexicon, data: bytes) -> None:
-    """Bring `lexicon` forward by what `encode_extension` wrote against its present revision."""
+    """Bring `lexicon` to where the writer of `encode_extension` stood; wholly or, with an error, not at all.
+
+    Repeated and overtaken extensions change nothing. Where the two differ after the base, the writer's words count.
+    """
     if not data:
         return
     reader = Reader(decompress(data))
-    for _ in range(reader.count()):
-        lexicon.read_extension(reader)
-    reader.end()
+    base = _read_revision(reader)
+    if not lexicon.find(base):
+        raise BaseMismatchError("words after another base", offending=base.digest.hex(), hint="ask for all words")
+    ours = lexicon.cut(base)
+    try:
+        theirs = [lexicon.read_extension(reader) for _ in range(reader.count())]
+        reader.end()
+    except CodecError:
+        lexicon.cut(base)
+        for step in ours:
+            lexicon.grow(step)
+        raise
+    if theirs == ours[: len(theirs)]:
+        for step in ours[len(theirs) :]:
+            lexicon.grow(step)
 
 
 def encode_model(model: Model) -> bytes:
@@ -169,53 +178,120 @@ def encode_model(model: Model) -> bytes:
     writer.text(model.app)
     replicas = sorted(model.replicas)
     numbers = {replica: position for position, replica in enumerate(replicas)}
-    writer.texts([f"{one.worker}\0{one.container}" for one in replicas])
+    writer.texts([one.worker for one in replicas])
+    writer.texts([one.container for one in replicas])
     lexicon = Lexicon()
     lexicon.extend(model.states, model.transitions)
     lexicon.write_since(Revision(), writer)
-    for item in (*lexicon.states, *lexicon.transitions):
+    start = min((span.first for held in model.support.values() for span in held.values()), default=0)
+    writer.number(start)
+    items: tuple[Item, ...] = (*lexicon.states, *lexicon.transitions)
+    for item in items:
         held = sorted((numbers[replica], span) for replica, span in model.support[item].items())
         writer.ascending([replica for replica, _ in held])
         for _, span in held:
-            writer.number(span.first)
-            writer.number(span.last - span.first)
-    told = sorted((lexicon.state_number[state], command) for state, command in model.commands.items())
-    writer.ascending([state for state, _ in told])
-    writer.texts([command for _, command in told])
+            _write_span(Span(span.first - start, span.last - start), writer)
+    _write_commands(model.commands, lexicon.state_number, writer)
     writer.texts(sorted(model.learned))
     return compress(bytes(writer.data))
 
 
-def decode_model(data: bytes) -> Model:
-    """Read a model."""
+def decode_model(data: bytes, most: int = MAX_ITEMS) -> Model:
+    """Read a model; `most` bounds what it may hold (states, transitions, sightings) and with it the memory taken."""
+    reader = _opened(data, "model")
+    reader.items = most
+    app = reader.text()
+    workers = reader.texts()
+    containers = reader.texts()
+    if len(workers) != len(containers):
+        raise CodecError("workers without containers", offending=f"{len(workers)} for {len(containers)}")
+    replicas = [Replica(*one) for one in zip(workers, containers, strict=True)]
+    if any(a >= b for a, b in pairwise(replicas)):
+        raise CodecError("replicas out of order", column=reader.at + 1)
+    lexicon = Lexicon()
+    _, states, transitions = read_words(reader, lexicon, lexicon.revision)
+    start = reader.number()
+    items: tuple[Item, ...] = (*states, *transitions)
+    seen: Sightings = {item: _read_held(reader, replicas, start) for item in items}
+    commands = _read_commands(reader, states)
+    learned = reader.texts()
+    reader.end()
+    evidence = Evidence(seen, commands, set(learned))
+    _check_canonical(evidence, learned, replicas)
+    return Model(app, seen, commands, frozenset(learned), relabel_of(evidence))
+
+
+def _read_held(reader: Reader, replicas: list[Replica], start: int) -> dict[Replica, Span]:
+    numbers = reader.ascending(len(replicas))
+    if not numbers:
+        raise CodecError("an item that nobody has shown", column=reader.at + 1)
+    held = {}
+    for number in numbers:
+        first, last = _read_span(reader)
+        held[replicas[number]] = _span(start + first, start + last)
+    return held
+
+
+def _check_canonical(evidence: Evidence, learned: list[str], replicas: list[Replica]) -> None:
+    """Only what `Model.of` would make again is a model: labels generalised, a transition's states shown with it."""
+    relabel = relabel_of(evidence)
+    if any(a >= b for a, b in pairwise(learned)) or len(evidence.replicas) != len(replicas):
+        raise CodecError("not a model: patterns or replicas that are repeated or unused")
+    for item, held in evidence.seen.items():
+        if isinstance(item, State):
+            if relabelled(item, relabel) != item:
+                raise CodecError("not a model: a label that its own patterns would change", offending=item.label)
+            continue
+        for state in (item.effect, item.cause):
+            shown = evidence.seen[state]
+            if any(shown.get(replica) != span.joined(shown.get(replica, span)) for replica, span in held.items()):
+                raise CodecError("not a model: a transition shown without its states", offending=state.label)
+
+
+Numbered = TypeVar("Numbered", str, State, Transition)
+
+
+def _numbered(known: dict[Numbered, int], new: Sequence[Numbered]) -> dict[Numbered, int]:
+    """The numbers of what is known and of what comes after it."""
+    return known | {one: len(known) + position for position, one in enumerate(new)}
+
+
+def _opened(data: bytes, what: str) -> Reader:
     reader = Reader(decompress(data))
     version = reader.number()
     if version != VERSION:
-        raise CodecError("model of another version", offending=str(version), hint=f"this reads version {VERSION}")
-    app = reader.text()
-    replicas = []
-    for text in reader.texts():
-        worker, _, container = text.partition("\0")
-        replicas.append(Replica(worker, container))
-    lexicon = Lexicon()
-    lexicon.read_extension(reader)
-    evidence = Evidence()
-    for item in (*lexicon.states, *lexicon.transitions):
-        for replica in reader.ascending(len(replicas)):
-            evidence.add(item, replicas[replica], Span(0, 0))
-        for replica in list(evidence.seen.get(item, {})):
-            first = reader.number()
-            evidence.seen[item][replica] = Span(first, first + reader.number())
-    told = [lexicon.states[one] for one in reader.ascending(len(lexicon.states))]
-    evidence.commands = dict(zip(told, reader.texts(), strict=False))
-    evidence.learned = set(reader.texts())
-    reader.end()
-    return Model.of(app, evidence)
+        raise CodecError(f"{what} of another version", offending=str(version), hint=f"this reads version {VERSION}")
+    return reader
 
 
-def _new_words(states: list[State], transitions: list[Transition]) -> set[str]:
-    words = {word for state in states for word in (state.label, *state.context)}
-    return words | {f"{one.relation} {one.operation}" for one in transitions}
+def _write_commands(commands: Mapping[State, str], number: dict[State, int], writer: Writer) -> None:
+    told = sorted((number[state], command) for state, command in commands.items())
+    writer.ascending([state for state, _ in told])
+    writer.texts([command for _, command in told])
+
+
+def _read_commands(reader: Reader, states: Sequence[State]) -> dict[State, str]:
+    told = [states[one] for one in reader.ascending(len(states))]
+    commands = reader.texts()
+    if len(commands) != len(told):
+        raise CodecError("commands without states", offending=f"{len(commands)} for {len(told)}")
+    return dict(zip(told, commands, strict=True))
+
+
+def _write_span(span: Span, writer: Writer) -> None:
+    writer.number(span.first)
+    writer.number(span.last - span.first)
+
+
+def _read_span(reader: Reader) -> Span:
+    first = reader.number()
+    return _span(first, first + reader.number())
+
+
+def _span(first: int, last: int) -> Span:
+    if last > MAX_NUMBER:
+        raise CodecError("time too large", offending=str(last))
+    return Span(first, last)
 
 
 def _write_revision(revision: Revision, writer: Writer) -> None:

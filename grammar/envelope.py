@@ -13,7 +13,7 @@ Source: design section 4 (publish) and section 6 (transport).
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -22,18 +22,21 @@ from grammar.errors import CodecError
 MAX_ENVELOPE: Final = 16 << 20
 
 
-class Envelope(msgspec.Struct, array_like=True, frozen=True):
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """One epoch: milliseconds of log time, counts, losses by cause, `deltas` as (application, encoded delta)."""
 
     agent: str
     session: bytes
-    sequence: int
-    start: int
-    length: int
-    events: int
-    lost: dict[str, int]
+    sequence: Number
+    start: Number
+    length: Number
+    events: Number
+    lost: dict[str, Number]
     deltas: tuple[tuple[str, bytes], ...]
-    active: tuple[tuple[str, int], ...]
+    active: tuple[tuple[str, Number], ...]
     before: bytes
 
     @property
@@ -42,8 +45,8 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True):
         return not self.deltas
 
     def encode(self) -> bytes:
-        """As bytes; the same envelope gives the same bytes."""
-        return msgspec.msgpack.encode(self)
+        """As bytes; equal envelopes give the same bytes."""
+        return msgspec.msgpack.encode(self, order="deterministic")
 
     @property
     def digest(self) -> bytes:
@@ -57,7 +60,7 @@ def decode_envelope(data: bytes) -> Envelope:
         raise CodecError("envelope too large", offending=str(len(data)), hint=f"limit {MAX_ENVELOPE} bytes")
     try:
         return msgspec.msgpack.decode(data, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CodecError(f"not an envelope: {error}", offending=data[:16].hex()) from None
 
 

@@ -16,7 +16,7 @@ SHOWN: Final = 80
 
 
 def escape(text: str | bytes, limit: int = SHOWN) -> str:
-    r"""Make `text` safe for a terminal: printable ASCII as is, everything else as an escape, at most `limit` characters.
+    r"""Make `text` safe for a terminal: printable ASCII as is, the rest as escapes, at most `limit` characters.
 
     >>> escape(b"a\x1b[31mb")
     'a\\x1b[31mb'
@@ -28,19 +28,24 @@ def escape(text: str | bytes, limit: int = SHOWN) -> str:
 
 
 class InputError(Exception):
-    """Bad input: `file:line:column: message: 'offending' (hint)`; lines and columns count from 1, 0 means unknown."""
+    """Bad input: `file:line:column: message: 'offending' (hint)`; lines and columns from 1, 0 is unknown."""
 
     def __init__(
-        self, message: str, *, file: str = "", line: int = 0, column: int = 0, offending: str | bytes = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        offending: str | bytes = "",
+        hint: str = "",
     ) -> None:
         self.message, self.file, self.line, self.column = message, file, line, column
         self.offending, self.hint = escape(offending), hint
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        where = ":".join(
-            [escape(self.file, 400)] * bool(self.file) + [str(n) for n in (self.line, self.column) if n]
-        )
+        where = ":".join([escape(self.file, 400)] * bool(self.file) + [str(n) for n in (self.line, self.column) if n])
         text = f"{where}: {self.message}" if where else self.message
         text += f": '{self.offending}'" if self.offending else ""
         return text + (f" ({self.hint})" if self.hint else "")

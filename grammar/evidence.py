@@ -1,13 +1,15 @@
 """Evidence: the grow-only set of what replicas have been seen to do.
 
 Rules of this file
-    - A state is a label and its context; a transition is (effect state, relation, operation, cause state). Both are values
-      made of text, so that the same behaviour is the same value on every worker.
-    - Evidence says who has shown which state or transition, and between which times. Merging is a union with the earliest
-      first and the latest last time: commutative, associative, idempotent (design promise 3). Nothing is ever removed.
+    - A state is a label and its context; a transition is (effect state, relation, operation, cause state). Both are
+      values made of text, so that the same behaviour is the same value on every worker.
+    - Evidence says who has shown which state or transition, and between which times. Merging is a union with the
+      earliest first and the latest last time: commutative, associative, idempotent (design promise 3). Nothing is ever
+      removed.
     - A delta is evidence too: what an epoch adds.
 
-Complexity: merge and difference are O(size of the smaller side's items).
+Invariant: `a | (b - a)` shows the same items and replicas as `a | b`; `not (a - a)`.
+Complexity: `update` O(other); `|` O(both); `-` and `<=` O(left side).
 Source: design section 3, promises 3 and 4; state-based grow-only sets (Shapiro et al., CRDTs).
 """
 
@@ -19,7 +21,7 @@ from typing import NamedTuple
 
 
 class State(NamedTuple):
-    """A label (`File /etc/shadow`) in a context: programs descended from, execution unit, first cause of the version."""
+    """A label (`File /etc/shadow`) in a context: programs descended from, execution unit, the version's first cause."""
 
     label: str
     context: tuple[str, ...] = ()

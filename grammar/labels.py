@@ -2,6 +2,9 @@
 
 Rules of this file
     - A label is text, `KIND rest`; what the rest means depends on the kind only. Reading never fails.
+    - Generalising is idempotent: a name with a field in it is left as it is.
+
+Complexity: reading O(length); generalising a label O(patterns of its directory), once per label.
 
 Source: design section 2 (label) and section 5 (a node in JSON).
 """
@@ -12,6 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from grammar.errors import InputError
 from grammar.pattern import Pattern
 
 
@@ -53,11 +57,15 @@ MIN_LITERAL: Final = 3
 
 
 class Relabel:
-    """Applies learned patterns: a literal name that one covers becomes that pattern.
+    """Applies learned patterns: a literal name that one covers becomes that pattern; of several, the first in order.
 
-    Patterns come from thresholds (`learned`), and from the labels themselves: where names like `sess_{token:26}` are known
-    in a directory, a name that chance has made look like a word (`sess_abc…`) is one of them. A name needs at least
-    `MIN_LITERAL` literal characters for that, so that `/tmp/{token:6}` does not swallow every six letters.
+    Patterns come from thresholds (`learned`), and from the labels themselves: where names like `sess_{token:26}` are
+    known in a directory, a name that chance has made look like a word (`sess_abc…`) is one of them. A name needs at
+    least `MIN_LITERAL` literal characters for that, so that `/tmp/{token:6}` does not swallow every six letters. A
+    pattern that cannot be read or is too large to match covers nothing.
+
+    >>> Relabel(["File /tmp/up_{int}"])("File /tmp/up_7")
+    'File /tmp/up_{int}'
     """
 
     def __init__(self, learned: Iterable[str], labels: Iterable[str] = ()) -> None:
@@ -65,7 +73,12 @@ class Relabel:
         self._cache: dict[str, str] = {}
         for label in sorted({*learned, *(one for one in labels if _made_up(one))}):
             directory, _, name = label.rpartition("/")
-            self._in.setdefault(directory, []).append((Pattern.parse(name), label))
+            pattern = _usable(name)
+            if pattern is not None:
+                self._in.setdefault(directory, []).append((pattern, label))
+
+    def __bool__(self) -> bool:
+        return bool(self._in)
 
     def __call__(self, label: str) -> str:
         """The label after generalisation."""
@@ -87,6 +100,16 @@ class Relabel:
         """One entry of a context (`operation label`) after generalisation."""
         operation, _, label = entry.partition(" ")
         return f"{operation} {self(label)}" if self._in and label else entry
+
+
+def _usable(name: str) -> Pattern | None:
+    """The pattern, if it generalises anything: what comes from other agents need not."""
+    try:
+        pattern = Pattern.parse(name)
+        pattern.matches("")
+    except InputError:
+        return None
+    return None if pattern.is_literal else pattern
 
 
 def _made_up(label: str) -> bool:

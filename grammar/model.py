@@ -1,15 +1,16 @@
 """The model of one application: a graph grammar that is a deterministic function of the evidence.
 
 Rules of this file
-    - States are (label, context) after the learned patterns are applied; two states that become equal are one. The order,
-      batching and repetition of evidence leave no trace: same evidence, same model, same bytes (promise 3).
+    - States are (label, context) after the learned patterns are applied; two states that become equal are one. The
+      order, batching and repetition of evidence leave no trace: same evidence, same model, same bytes (promise 3).
+      Therefore a model in memory keeps the evidence as it was seen: patterns that come later apply to that.
     - A graph is a member if every vertex's state and every edge's transition is in the model. The map from vertices to
       states is then a label-preserving homomorphism, so no ancestor is ever lost (promise 1: recall 1).
     - An id is a hash of application, label and context: the same behaviour has the same id on every monitor.
 
 Complexity: making O(evidence); membership O(vertices + edges); tracing O(states + transitions reached).
-Source: design section 3; bounded causal context as in k-bisimulation indexes (A(k)); the published cost-based learner is
-`grammar.published`.
+Source: design section 3; bounded causal context as in k-bisimulation indexes (A(k)); the published cost-based learner
+is `grammar.published`.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ class Model:
     commands: Mapping[State, str] = field(repr=False, default_factory=dict)
     learned: frozenset[str] = frozenset()
     relabel: Relabel = field(repr=False, compare=False, default_factory=lambda: Relabel(()))
+    source: Evidence | None = field(repr=False, compare=False, default=None)
 
     @staticmethod
     def of(app: str, evidence: Evidence) -> Model:
-        """The model that evidence determines."""
+        """The model that evidence determines; the command of a state that nobody has shown yet waits in `source`."""
         relabel = relabel_of(evidence)
         support: dict[Item, dict[Replica, Span]] = {}
         for item, replicas in evidence.seen.items():
-            for one in _with_states(_relabelled(item, relabel)):
+            for one in _with_states(relabelled(item, relabel)):
                 held = support.setdefault(one, {})
                 for replica, span in replicas.items():
                     before = held.get(replica)
@@ -52,8 +54,9 @@ class Model:
         commands: dict[State, str] = {}
         for state, command in evidence.commands.items():
             moved = _state(state, relabel)
-            commands[moved] = min(commands.get(moved, command), command)
-        return Model(app, support, commands, frozenset(evidence.learned), relabel)
+            if moved in support:
+                commands[moved] = min(commands.get(moved, command), command)
+        return Model(app, support, commands, frozenset(evidence.learned), relabel, evidence | Evidence())
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -103,15 +106,15 @@ class Model:
             if self.state_of(state) not in self.support:
                 yield position
         for edge in graph.edges:
-            if _relabelled(graph.transition(edge), self.relabel) not in self.support:
+            if relabelled(graph.transition(edge), self.relabel) not in self.support:
                 yield edge
 
     def ancestors(self, state: State, depth: int | None = None) -> dict[State, int]:
-        """Every state that `state` may have come from, nearest first, with its distance (`state` itself left out)."""
+        """Every state that `state` may have come from, nearest first, with its distance; itself only if on a cycle."""
         return _reach(state, self.causes, depth, back=True)
 
     def descendants(self, state: State, depth: int | None = None) -> dict[State, int]:
-        """Every state that may have come from `state`, nearest first, with its distance."""
+        """Every state that may have come from `state`, nearest first, with its distance; itself only if on a cycle."""
         return _reach(state, self.effects, depth, back=False)
 
     def __or__(self, evidence: Evidence) -> Model:
@@ -119,7 +122,9 @@ class Model:
 
     @property
     def evidence(self) -> Evidence:
-        """Evidence that determines this very model."""
+        """Evidence that determines this very model: what it was made of, labels as they were seen, if that is known."""
+        if self.source is not None:
+            return self.source | Evidence()
         seen: dict[Item, dict[Replica, Span]] = {item: dict(held) for item, held in self.support.items()}
         return Evidence(seen, dict(self.commands), set(self.learned))
 
@@ -150,10 +155,13 @@ def _with_states(item: Item) -> Iterable[Item]:
 
 
 def _state(state: State, relabel: Relabel) -> State:
+    if not relabel:
+        return state
     return State(relabel(state.label), tuple(relabel.entry(entry) for entry in state.context))
 
 
-def _relabelled(item: Item, relabel: Relabel) -> Item:
+def relabelled(item: Item, relabel: Relabel) -> Item:
+    """The item after the learned patterns are applied; doing it twice changes nothing."""
     if isinstance(item, Transition):
         return Transition(_state(item.effect, relabel), item.relation, item.operation, _state(item.cause, relabel))
     return _state(item, relabel)
@@ -169,16 +177,16 @@ def _grouped(pairs: Iterable[tuple[State, Transition]]) -> dict[State, tuple[Tra
 def _reach(
     start: State, edges: Mapping[State, tuple[Transition, ...]], depth: int | None, *, back: bool
 ) -> dict[State, int]:
-    distance = {start: 0}
-    queue = deque([start])
+    distance: dict[State, int] = {}
+    queue = deque([(start, 0)])
     while queue:
-        at = queue.popleft()
-        if depth is not None and distance[at] >= depth:
+        at, steps = queue.popleft()
+        if depth is not None and steps >= depth:
             continue
         for transition in edges.get(at, ()):
             other = transition.cause if back else transition.effect
             if other not in distance:
-                distance[other] = distance[at] + 1
-                queue.append(other)
-    del distance[start]
+                distance[other] = steps + 1
+                if other != start:
+                    queue.append((other, steps + 1))
     return distance

@@ -1,9 +1,9 @@
 """Small things on the wire: varints, texts, bounded decompression.
 
 Rules of this file
-    - A reader never trusts a number: every count is checked against the bytes that are left and against what a whole message
-      may hold (`MAX_ITEMS`, `MAX_LETTERS`), every text against `MAX_TEXT`, every decompression against `MAX_PLAIN`. What does
-      not fit is a `CodecError`, before anything is allocated for it.
+    - A reader never trusts a number: every count is checked against the bytes that are left and against what a whole
+      message may hold (`MAX_ITEMS`, `MAX_LETTERS`), every text against `MAX_TEXT`, every decompression against
+      `MAX_PLAIN`. What does not fit is a `CodecError`, before anything is allocated for it.
     - A writer refuses the text that a reader would refuse.
 
 Invariant: reading takes at most 64 MB of memory and time linear in `MAX_PLAIN`, whatever the bytes.
@@ -13,7 +13,7 @@ Source: LEB128; front coding (Witten, Moffat, Bell: Managing Gigabytes); RFC 887
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,7 @@ from grammar.errors import CodecError
 
 MAX_PLAIN: Final = 8 << 20
 MAX_WINDOW: Final = 8 << 20
+SIP: Final = 128
 MAX_TEXT: Final = 16_384
 MAX_LETTERS: Final = 4 << 20
 """Bytes of all texts of one message, before front coding."""
@@ -39,7 +40,7 @@ def compress(plain: bytes) -> bytes:
 
 
 def decompress(data: bytes) -> bytes:
-    """Undo `compress`: one whole frame and nothing after it; more than `MAX_PLAIN` bytes is an error, not an allocation."""
+    """Undo `compress`: one whole frame, nothing after it; more than `MAX_PLAIN` is an error, not an allocation."""
     if data[:1] == b"\x00":
         if len(data) > MAX_PLAIN + 1:
             raise _too_large()
@@ -47,13 +48,26 @@ def decompress(data: bytes) -> bytes:
     if data[:1] != b"\x01":
         raise CodecError("unknown compression", offending=data[:8].hex())
     try:
-        size = zstandard.get_frame_parameters(data[1:]).content_size
-        if size not in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR) and size > MAX_PLAIN:
-            raise _too_large()
-        unit = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
-        return unit.decompress(data[1:], max_output_size=MAX_PLAIN, allow_extra_data=False)
+        return b"".join(_frame(data))
     except zstandard.ZstdError as error:
-        raise CodecError(f"damaged or too large: {error}", offending=data[:16].hex()) from None
+        raise CodecError(f"damaged compressed data: {error}", offending=data[:16].hex()) from None
+
+
+def _frame(data: bytes) -> Iterator[bytes]:
+    """The content of one frame, read in sips: a block of four bytes may stand for 128 kB, a sip for 4 MB."""
+    unit = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+    size = end = 0
+    for at in range(1, len(data), SIP):
+        end = at + SIP
+        plain = unit.decompress(data[at : at + SIP])
+        size += len(plain)
+        if size > MAX_PLAIN:
+            raise _too_large()
+        yield plain
+        if unit.eof:
+            break
+    if not unit.eof or unit.unused_data or end < len(data):
+        raise CodecError("not one whole frame", offending=data[-16:].hex())
 
 
 def _too_large() -> CodecError:
@@ -107,7 +121,7 @@ class Writer:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads from `data`; every method may raise `CodecError`. `items` and `letters` are what the message may still hold."""
+    """Reads from `data`; every method may raise `CodecError`. `items`, `letters`: what the message may still hold."""
 
     data: bytes
     at: int = 0

@@ -1,8 +1,8 @@
 """Alerts: what is told to a person, and how it is kept.
 
 Rules of this file
-    - An alert names policy, severity, application, worker, container, k of n replicas, the log time, the states involved by
-      id, what was lost on that worker meanwhile, and opens with the shortest trace that explains it.
+    - An alert names policy, severity, application, worker, container, k of n replicas, the log time, the states
+      involved by id, what was lost on that worker so far, and opens with the shortest trace that explains it.
     - Log text in it is data: it is escaped where it is shown (`monitor.render`).
 
 Source: design section 5 (alerts), section 3 promise 5.
@@ -10,9 +10,14 @@ Source: design section 5 (alerts), section 3 promise 5.
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 import msgspec
 
-NOVELTY = "novelty"
+from grammar import InputError
+
+NOVELTY: Final = "novelty"
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -26,7 +31,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Alert(msgspec.Struct, frozen=True):
-    """One alert; `time` is log time in milliseconds, `replicas` is (k, n)."""
+    """One alert; `time` is log time in milliseconds, `replicas` is (k, n).
+
+    `deeds` say what it is about whatever the context: the same deed of the same container is told once.
+    """
 
     policy: str
     title: str
@@ -40,15 +48,19 @@ class Alert(msgspec.Struct, frozen=True):
     trace: tuple[Step, ...]
     summary: tuple[str, ...] = ()
     lost: dict[str, int] = {}
+    deeds: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """For the store."""
-        return msgspec.msgpack.encode(self)
+        """For the store; undecodable bytes in its texts stay what they are."""
+        return json.dumps(msgspec.to_builtins(self)).encode("ascii")
 
     @staticmethod
     def decode(data: bytes) -> Alert:
         """From the store."""
-        return msgspec.msgpack.decode(data, type=Alert)
+        try:
+            return msgspec.convert(json.loads(data), Alert)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise InputError(f"damaged alert in the state: {error}", offending=data[:40]) from None
 
     def value(self) -> dict[str, object]:
         """For JSON: the contract's fields first, then what helps a person."""

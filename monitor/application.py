@@ -1,7 +1,8 @@
 """One application at the monitor: its words, its evidence, the model that follows from them.
 
 Rules of this file
-    - Taking a delta adds to evidence and nothing else; the model is made when somebody asks (and kept until evidence grows).
+    - Taking a delta adds to evidence and nothing else; the model is made when somebody asks, and kept until a delta
+      comes (also a repeated one: it may widen the time in which something was seen).
     - What is new is told to the store item by item, inside the caller's transaction.
 
 Complexity: a delta costs its own size; the model O(evidence).
@@ -13,6 +14,7 @@ from __future__ import annotations
 from grammar import (
     Delta,
     Evidence,
+    InputError,
     Item,
     Lexicon,
     Model,
@@ -41,10 +43,13 @@ class Application:
         app = Application(name)
         for extension in store.words(name):
             apply_extension(app.lexicon, extension)
-        for number, replica, span in store.sightings(name):
-            app.evidence.add(app._item(number), replica, span)
-        for number, command in store.commands(name):
-            app.evidence.command(app.lexicon.states[number], command)
+        try:
+            for number, replica, span in store.sightings(name):
+                app.evidence.add(app._item(number), replica, span)
+            for number, command in store.commands(name):
+                app.evidence.command(app.lexicon.states[number], command)
+        except IndexError:
+            raise InputError("damaged state: a sighting of nothing", file=str(store.path), offending=name) from None
         app.evidence.learned.update(store.learned(name))
         return app
 
@@ -80,8 +85,7 @@ class Application:
         for pattern in delta.learned:
             self.evidence.learned.add(pattern)
             store.add_learned(self.name, pattern)
-        if news or delta.commands or delta.learned:
-            self._model = None
+        self._model = None if delta else self._model
         return news
 
     def _number(self, item: Item) -> int:

@@ -1,9 +1,9 @@
 """Behaviour as novelty judges it: what a program does, without the fine print of context.
 
 Rules of this file
-    - A behaviour is (what, who, whom): a program that runs a program, connects to a peer, writes, changes or reads a file.
-      Versions, units, descriptors and library loads are mechanics and give none.
-    - What the log could not explain (an unknown descriptor, a peer that audit did not name) proves nothing and gives none.
+    - A behaviour is (what, who, whom): a program that runs a program, connects to a peer, writes, changes or reads a
+      file. Versions, units, descriptors and library loads are mechanics and give none.
+    - What the log could not explain (an unknown descriptor, a peer that audit did not name) proves nothing, gives none.
     - Weight says how much a new one matters: running and connecting more than writing, writing more than reading.
 
 Source: design section 2 (transition); issue "alerts": what few replicas have.
@@ -58,16 +58,17 @@ def behaviour_of(transition: Transition) -> Behaviour | None:
     return None
 
 
-def started(transition: Transition) -> str:
-    """The label of a program that this transition shows running, or nothing."""
-    if transition.relation == "USED" and transition.operation == "execve":
-        return transition.effect.label
-    return ""
+_SERVING: Final = " serving"
 
 
 def _actor(label: str, context: tuple[str, ...]) -> str:
     """A program serving a connection is not the same actor as the program starting up."""
-    return f"{label} serving" if any(entry.startswith("unit ") for entry in context) else label
+    return label + _SERVING if any(entry.startswith("unit ") for entry in context) else label
+
+
+def program(who: str) -> str:
+    """The program of an actor, whether it is serving or not."""
+    return who.removesuffix(_SERVING)
 
 
 def _unexplained(label: str) -> bool:

@@ -2,21 +2,28 @@
 
 Rules of this file
     - Bytes in, bytes out; the store is the only thing behind it that does I/O. An envelope is applied whole, in one
-      transaction, or not at all; a repeated one changes nothing (at-least-once delivery is normal).
-    - Policies are evaluated when a delta comes, on what the replica has shown. Novelty is judged by `end_epoch`, when every
-      worker has reported.
+      transaction, or not at all (if the disk refuses, memory is read back from it); a repeated one changes nothing, and
+      the order in which envelopes come does not matter (at-least-once delivery is normal).
+    - Policies are evaluated when a delta comes, on what the replica has shown. Novelty is judged by `end_epoch`, when
+      every worker has reported. A restart forgets what is not judged yet, and nothing else.
+    - What is missing of an agent's envelopes, alerts beyond `MAX_RAISED` of one policy in one container, are losses.
 
-Complexity: per envelope O(delta) and, per replica with something new, O(that replica's items) for policies.
+Complexity: per envelope with something new O(evidence of its applications), for their models; a heartbeat is O(1).
 Source: design sections 1, 3 (promises 3, 5), 4 (publish).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
 from grammar import (
+    BaseMismatchError,
+    CodecError,
+    Delta,
     Envelope,
     Evidence,
     Lexicon,
@@ -28,21 +35,20 @@ from grammar import (
     decode_envelope,
     encode_extension,
 )
-from monitor.alerts import NOVELTY, Alert
+from monitor.alerts import Alert
 from monitor.application import Application
-from monitor.behaviour import Weight, behaviour_of
-from monitor.novelty import Finding, Novelty, Settings
+from monitor.novelty import Novelty, Settings
+from monitor.raising import Scene, deed, novelty, violation
 from monitor.store import Store
-from monitor.trace import shortest, through
 from monitor.view import View
-from policies import Edge, LimitError, Match, Policy, evaluate
+from policies import LimitError, Match, Policy, evaluate
 
-MAX_NODES = 64
-SEVERITIES = {Weight.READS: "low", Weight.WRITES: "medium", Weight.CONNECTS: "high", Weight.RUNS: "high"}
+MAX_RAISED: Final = 256
+"""Alerts of one policy in one container; more are counted as `alerts_suppressed`."""
 
 
-class Ack(msgspec.Struct, array_like=True):
-    """The answer to an envelope: `status` is `new`, `repeat`, or `base` (send the delta in full)."""
+class Ack(msgspec.Struct, array_like=True, frozen=True):
+    """The answer to an envelope: `status` is `new`, `repeat`, or `base` (nothing was taken: send it in full)."""
 
     status: str
     sequence: int
@@ -60,18 +66,26 @@ class Monitor:
     ) -> None:
         self.store, self.policies, self.on_alert = store, tuple(policies), on_alert
         self.settings = settings or Settings()
-        self.apps = {name: Application.load(store, name) for name in store.apps()}
-        self.alerts: list[Alert] = [Alert.decode(data) for data in store.alerts()]
-        self._judges: dict[str, Novelty] = {}
-        self._raised = {(a.policy, a.worker, a.container, a.nodes) for a in self.alerts}
+        self._load()
+
+    def _load(self) -> None:
+        """Everything as the store has it."""
+        self.apps = {name: Application.load(self.store, name) for name in self.store.apps()}
+        self.alerts = [Alert.decode(data) for data in self.store.alerts()]
+        self._judges = {name: self._judge_of(app) for name, app in self.apps.items()}
+        self._raised = {(a.policy, a.worker, a.container, deed) for a in self.alerts for deed in a.deeds}
+        self._raised_by = Counter((a.policy, a.worker, a.container) for a in self.alerts)
         self._app_of = {replica: app.name for app in self.apps.values() for replica in app.replicas}
         self._active: set[str] = set()
-        self._lost: dict[str, dict[str, int]] = {}
+        self._lost = self.store.lost()
         self._times: dict[Replica, int] = {}
 
     def control(self, body: bytes) -> bytes:
         """What an agent lacks of the words of its applications: `{app: revision}` in, `{app: extension}` out."""
-        asked = msgspec.msgpack.decode(body, type=dict[str, Revision])
+        try:
+            asked = msgspec.msgpack.decode(body, type=dict[str, Revision])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CodecError(f"not a question for words: {error}", offending=body[:16].hex()) from None
         found = {}
         for name, revision in asked.items():
             lexicon = self.apps[name].lexicon if name in self.apps else Lexicon()
@@ -81,60 +95,81 @@ class Monitor:
         return msgspec.msgpack.encode(found)
 
     def receive(self, body: bytes) -> bytes:
-        """Take one envelope and answer it."""
+        """Take one envelope and answer it. Raises `CodecError` for what is none, `InputError` if it cannot be kept."""
         envelope = decode_envelope(body)
-        known = self.store.agent(envelope.agent)
-        if known is not None and known[0] == envelope.session and envelope.sequence <= known[1]:
-            return msgspec.msgpack.encode(Ack("repeat", envelope.sequence))
-        for app, _ in envelope.deltas:
-            self.apps.setdefault(app, Application(app))
-        deltas = [(app, decode_delta(data, self.apps[app].lexicon)) for app, data in envelope.deltas]
-        alerts: list[Alert] = []
-        with self.store.transaction():
-            for cause, number in envelope.lost.items():
-                self.store.add_lost(envelope.agent, cause, number)
-                lost = self._lost.setdefault(envelope.agent, {})
-                lost[cause] = lost.get(cause, 0) + number
-            for app, delta in deltas:
-                span = Span(envelope.start, envelope.start)
-                for sighting in delta.sightings:
-                    replica = Replica(envelope.agent, sighting.container)
-                    self._app_of[replica] = app
-                    self._times[replica] = envelope.start + sighting.last
-                news = self.apps[app].take(delta, envelope.agent, span, self.store)
-                alerts += self._news(self.apps[app], news)
-            self.store.set_agent(envelope.agent, envelope.session, envelope.sequence, envelope.digest)
-            for alert in alerts:
-                self.store.add_alert(alert.encode())
-        self._note_activity(envelope)
+        if envelope.sequence in self.store.session(envelope.agent, envelope.session):
+            return _answer("repeat", envelope)
+        try:
+            deltas = [(app, decode_delta(data, self._lexicon(app))) for app, data in envelope.deltas]
+        except BaseMismatchError:
+            return _answer("base", envelope)
+        try:
+            with self.store.transaction():
+                alerts = self._apply(envelope, deltas)
+        except BaseException:
+            self._load()
+            raise
         self._tell(alerts)
-        return msgspec.msgpack.encode(Ack("new", envelope.sequence))
+        return _answer("new", envelope)
 
     def end_epoch(self, length: int) -> None:
         """Every worker has reported the epoch of that length: judge what is novel in it."""
         alerts = []
-        for name, app in sorted(self.apps.items()):
-            for finding in self._judge(name).end(length, name in self._active):
-                alert = self._novel(app, finding)
-                if self._is_new(alert):
-                    alerts.append(alert)
+        try:
+            with self.store.transaction():
+                for name, app in sorted(self.apps.items()):
+                    judge = self._judge(name)
+                    for finding in judge.end(length, name in self._active):
+                        alerts += self._raise(novelty(self._scene(app, finding.replica), finding))
+                    self.store.set_judge(name, judge.settled, judge.alive, judge.quiet)
+        except BaseException:
+            self._load()
+            raise
         self._active.clear()
-        with self.store.transaction():
-            for alert in alerts:
-                self.store.add_alert(alert.encode())
         self._tell(alerts)
 
     @property
     def lost(self) -> dict[str, dict[str, int]]:
-        """What this monitor has been told was lost, by agent and cause."""
-        return {agent: dict(causes) for agent, causes in self._lost.items()}
+        """What was lost so far, by agent and cause; envelopes that have not come are lost until they come."""
+        return {agent: found for agent in sorted(self._lost) if (found := self._lost_on(agent))}
 
     def settled(self, app: str) -> bool:
         """Whether novelty is judged for an application by now."""
         return self._judge(app).settled
 
-    def _judge(self, app: str) -> Novelty:
-        return self._judges.setdefault(app, Novelty(self.settings))
+    def _apply(self, envelope: Envelope, deltas: Sequence[tuple[str, Delta]]) -> list[Alert]:
+        """Inside a transaction: everything that an envelope changes, and the policies that it violates."""
+        agent = envelope.agent
+        self._count(envelope)
+        for cause, number in envelope.lost.items():
+            self._lose(agent, cause, number)
+        alerts: list[Alert] = []
+        for name, delta in deltas:
+            app = self.apps.setdefault(name, Application(name))
+            for sighting in delta.sightings:
+                replica = Replica(agent, sighting.container)
+                self._app_of[replica] = name
+                self._times[replica] = envelope.start + sighting.last
+            news = app.take(delta, agent, Span(envelope.start, envelope.start), self.store)
+            alerts += self._news(app, news)
+        self._note_activity(envelope)
+        return alerts
+
+    def _count(self, envelope: Envelope) -> None:
+        numbers = self.store.session(envelope.agent, envelope.session)
+        before = numbers.missing
+        numbers.see(envelope.sequence)
+        if numbers.missing != before:
+            self._lose(envelope.agent, "envelopes_missing", numbers.missing - before)
+        self.store.set_session(envelope.agent, envelope.session, numbers)
+
+    def _lose(self, agent: str, cause: str, number: int) -> None:
+        self.store.add_lost(agent, cause, number)
+        lost = self._lost.setdefault(agent, {})
+        lost[cause] = lost.get(cause, 0) + number
+
+    def _lost_on(self, agent: str) -> dict[str, int]:
+        return {cause: number for cause, number in sorted(self._lost.get(agent, {}).items()) if number > 0}
 
     def _note_activity(self, envelope: Envelope) -> None:
         for container, _edges in envelope.active:
@@ -142,19 +177,48 @@ class Monitor:
             app = self._app_of.get(replica)
             if app is not None:
                 self._active.add(app)
-                self._judge(app).activity(replica, envelope.length)
+                judge = self._judge(app)
+                judge.activity(replica, envelope.length)
+                self.store.set_active(app, replica, judge.active[replica])
+
+    def _lexicon(self, app: str) -> Lexicon:
+        return self.apps[app].lexicon if app in self.apps else Lexicon()
+
+    def _judge(self, app: str) -> Novelty:
+        return self._judges.setdefault(app, Novelty(self.settings))
+
+    def _judge_of(self, app: Application) -> Novelty:
+        """The judge of an application that comes from the store."""
+        judge = Novelty(self.settings, *self.store.judge(app.name), active=self.store.active(app.name))
+        for item, held in app.model.support.items():
+            if isinstance(item, Transition):
+                for replica in held:
+                    judge.know(item, replica)
+        return judge
+
+    def _scene(self, app: Application, replica: Replica) -> Scene:
+        return Scene(app.model, replica, self._times.get(replica, 0), self._lost_on(replica.worker))
 
     def _tell(self, alerts: list[Alert]) -> None:
         for alert in alerts:
             self.alerts.append(alert)
             self.on_alert(alert)
 
-    def _is_new(self, alert: Alert) -> bool:
-        key = (alert.policy, alert.worker, alert.container, alert.nodes)
-        if key in self._raised:
-            return False
-        self._raised.add(key)
-        return True
+    def _raise(self, alert: Alert) -> list[Alert]:
+        """Keep an alert, unless all that it tells was told before, or it is one of too many."""
+        where = (alert.policy, alert.worker, alert.container)
+        if all((*where, deed) in self._raised for deed in alert.deeds):
+            return []
+        if self._raised_by[where] >= MAX_RAISED:
+            self._lose(alert.worker, "alerts_suppressed", 1)
+            return []
+        self._raised.update((*where, deed) for deed in alert.deeds)
+        self._raised_by[where] += 1
+        self.store.add_alert(alert.encode())
+        return [alert]
+
+    def _told(self, policy: Policy, replica: Replica, app: Application, match: Match) -> bool:
+        return (policy.id, replica.worker, replica.container, deed(app.model, match)) in self._raised
 
     def _news(self, app: Application, news: Evidence) -> list[Alert]:
         """Hand what is new to the judge of novelty, and evaluate the policies where it touches them."""
@@ -172,77 +236,16 @@ class Monitor:
         for replica, nodes in sorted(touched.items()) if policies else ():
             view = View(app.model, replica)
             for policy in policies:
-                found += self._violations(app, policy, view, replica, frozenset(nodes))
+                try:
+                    matches = evaluate(policy.query, view, frozenset(nodes))
+                except LimitError as error:
+                    matches = list(error.matches)
+                    self._lose(replica.worker, "policy_limit", 1)
+                fresh = [one for one in matches if not self._told(policy, replica, app, one)]
+                if fresh:
+                    found += self._raise(violation(self._scene(app, replica), policy, view, fresh))
         return found
 
-    def _violations(
-        self, app: Application, policy: Policy, view: View, replica: Replica, touched: frozenset[str]
-    ) -> list[Alert]:
-        try:
-            matches = evaluate(policy.query, view, touched)
-        except LimitError as error:
-            matches = list(error.matches)
-        if not matches:
-            return []
-        nodes = tuple(dict.fromkeys(node for match in matches for node in match.nodes))[:MAX_NODES]
-        first = min(matches, key=lambda match: (len(match.edges), match.nodes))
-        alert = Alert(
-            policy=policy.id,
-            title=policy.title,
-            severity=policy.severity,
-            app=app.name,
-            worker=replica.worker,
-            container=replica.container,
-            time=self._times.get(replica, 0),
-            replicas=(self._sharing(app, first), max(1, len(app.replicas))),
-            nodes=nodes,
-            trace=through(view, first.edges) or shortest(view, first.nodes[0]),
-            lost=dict(self._lost.get(replica.worker, {})),
-        )
-        return [alert] if self._is_new(alert) else []
 
-    def _sharing(self, app: Application, match: Match) -> int:
-        """How many replicas show every edge of a match."""
-        model = app.model
-        held = [self._holders(app, edge) for edge in match.edges]
-        held = held or [set(model.support[model.by_id[node]]) for node in match.nodes]
-        return len(set.intersection(*held)) if held else 0
-
-    @staticmethod
-    def _holders(app: Application, edge: Edge) -> set[Replica]:
-        model = app.model
-        one = Transition(model.by_id[edge.effect], edge.relation, edge.operation, model.by_id[edge.cause])
-        return set(model.support.get(one, {}))
-
-    def _novel(self, app: Application, finding: Finding) -> Alert:
-        model = app.model
-        view = View(model, finding.replica)
-        ends = {end for one in finding.transitions for end in (one.effect, one.cause)}
-        fresh = [s for s in ends if s in model.support and len(model.support[s]) <= finding.k]
-        nodes = sorted((model.ids[s] for s in fresh), key=lambda n: (model.by_id[n].label, n))
-        shown = [t for t in finding.transitions if t.effect in model.support]
-        target = max(shown, key=lambda t: _told(t, finding), default=None)
-        return Alert(
-            policy=NOVELTY,
-            title=f"behaviour that {finding.k} of {finding.n} replicas show",
-            severity=SEVERITIES[finding.weight],
-            app=app.name,
-            worker=finding.replica.worker,
-            container=finding.replica.container,
-            time=self._times.get(finding.replica, 0),
-            replicas=(finding.k, finding.n),
-            nodes=tuple(nodes[:MAX_NODES]),
-            trace=shortest(view, model.ids[target.effect]) if target else (),
-            summary=tuple(f"{b.who} {b.what.name.lower()} {b.whom}" for b in finding.behaviours[:MAX_NODES]),
-            lost=dict(self._lost.get(finding.replica.worker, {})),
-        )
-
-
-_TOLD = {Weight.CONNECTS: 4, Weight.WRITES: 3, Weight.RUNS: 2, Weight.READS: 1}
-
-
-def _told(transition: Transition, finding: Finding) -> tuple[int, int, Transition]:
-    """Which culprit the trace leads to: a connection before a write before a program, the one with the longest descent."""
-    behaviour = behaviour_of(transition)
-    weight = _TOLD[behaviour.what] if behaviour in finding.behaviours and behaviour is not None else 0
-    return weight, len(transition.effect.context), transition
+def _answer(status: str, envelope: Envelope) -> bytes:
+    return msgspec.msgpack.encode(Ack(status, envelope.sequence))

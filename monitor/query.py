@@ -2,20 +2,26 @@
 
 Rules of this file
     - An answer is nodes with their distance and the edges among them; how it looks is `monitor.render`'s business.
-    - A value given by a person matches a property if it is a glob of it, or if it is one of the texts that the property's
-      pattern stands for (`/var/lib/php/sessions/sess_x…` finds `sess_{token:26}`).
+    - A value given by a person matches a property if it is a glob of it, or if it is one of the texts that the
+      property's pattern stands for (`/var/lib/php/sessions/sess_x…` finds `sess_{token:26}`).
+    - An answer says what was lost on the workers that it rests on (promise 5).
 
-Complexity: O(states) for nodes, O(reached) for tracing.
+Complexity: O(states) for nodes and for a prefix of an id, O(reached) for tracing.
 Source: Winnower's getNodes, getAncestors, getDescendants; design section 5 (a node in JSON).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Final
 
 from grammar import InputError, Model, Pattern, State, Transition, kind_of, properties_of
+
+SHOWN: Final = 8
+"""Ids listed when the start of an id fits several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +31,33 @@ class Answer:
     model: Model
     states: Mapping[State, int]
     start: State | None = None
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> list[State]:
+        """The start, if there was one, and every other state."""
+        first = [self.start] if self.start else []
+        return [*first, *(state for state in self.states if state != self.start)]
 
     @property
     def edges(self) -> list[Transition]:
         """The transitions among the states of the answer and its start."""
-        inside = {*self.states, *([self.start] if self.start else [])}
+        inside = set(self.nodes)
         return [one for one in self.model.transitions if one.effect in inside and one.cause in inside]
 
     def value(self) -> list[dict[str, object]]:
         """As JSON: the contract's fields, and the distance."""
-        return [node_value(self.model, state) | {"distance": distance} for state, distance in self.states.items()]
+        return [
+            node_value(self.model, state) | {"distance": distance, "lost": self._lost_for(state)}
+            for state, distance in self.states.items()
+        ]
+
+    def _lost_for(self, state: State) -> dict[str, int]:
+        """What was lost, by cause, on the workers that have shown a state."""
+        found: Counter[str] = Counter()
+        for worker in {replica.worker for replica in self.model.support[state]}:
+            found.update(self.lost.get(worker, {}))
+        return dict(sorted(found.items()))
 
 
 def node_value(model: Model, state: State) -> dict[str, object]:
@@ -96,10 +119,22 @@ def conditions_of(arguments: Iterable[str]) -> dict[str, str]:
 
 
 def trace(models: Iterable[Model], node: str, direction: str, depth: int | None = None) -> Answer:
-    """Ancestors or descendants of the node with that id, in whichever application it is."""
+    """Ancestors or descendants of the node with that id, or the only one whose id starts so, in any application."""
+    model, state = _named(models, node)
+    reach = model.ancestors if direction == "ancestors" else model.descendants
+    return Answer(model, reach(state, depth), state)
+
+
+def _named(models: Iterable[Model], node: str) -> tuple[Model, State]:
+    found = []
     for model in models:
-        state = model.by_id.get(node)
-        if state is not None:
-            reach = model.ancestors if direction == "ancestors" else model.descendants
-            return Answer(model, reach(state, depth), state)
-    raise InputError("no such node", offending=node, hint="winnower nodes --app APP KEY=PATTERN lists ids")
+        if node in model.by_id:
+            return model, model.by_id[node]
+        found += [(model, number) for number in model.by_id if node and number.startswith(node)]
+    if not found:
+        raise InputError("no such node", offending=node, hint="winnower nodes --app APP KEY=PATTERN lists ids")
+    if len(found) > 1:
+        listed = ", ".join(sorted(number for _, number in found)[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        raise InputError(f"the start of {len(found)} ids", offending=node, hint=f"more of one of: {listed}")
+    model, number = found[0]
+    return model, model.by_id[number]

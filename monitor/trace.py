@@ -1,8 +1,8 @@
 """The shortest trace that explains an alert: how it began, up to what is alarming.
 
 Rules of this file
-    - A trace runs forward in time for the reader: from the first program on record, through who started whom and what carried
-      content over, to the state in question. Configuration and libraries that everybody reads are not on it.
+    - A trace runs forward in time for the reader: from the first program on record, through who started whom and what
+      carried content over, to the state in question. Configuration and libraries that everybody reads are not on it.
     - Ties break by canonical order: the same model gives the same trace.
 
 Complexity: O(transitions reached).
@@ -78,4 +78,3 @@ def _steps(view: View, target: str, start: str, came: dict[str, Edge]) -> tuple[
         node = edge.effect
         steps.append(step(view, node, edge))
     return tuple(steps)
-

@@ -1,7 +1,7 @@
 """A model, or what one replica has shown of it, as the graph that policies read.
 
 Rules of this file
-    - Nodes are the model's ids; properties are the label's, with `command` (an example) and `app` beside.
+    - Nodes are the model's ids; properties are the label's, with `command` (an example) beside.
     - A policy is evaluated on what one replica has shown: a match never joins the deeds of two containers.
 
 Complexity: making a view is O(items of the replica).

@@ -9,13 +9,12 @@ Source: design section 5.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Final
 
 import click
-
-from grammar.errors import InputError
 
 COMMANDS: Final = {
     "demo": ("winnower.demo", "demo", "Replay the shipped recording: one model, an alert, its trace."),
@@ -61,7 +60,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every way out has its exit code."""
     try:
-        cli(standalone_mode=False)
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        code = cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -70,9 +71,27 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("aborted", err=True)
         sys.exit(130)
-    except InputError as error:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except SystemExit as stop:
+        gone = "PacifyFlush" in type(sys.stdout).__name__  # how click says that the reader of a pipe went away
+        sys.exit(0 if gone else stop.code)
+    except OSError as error:
+        where = f"{_escape(str(error.filename))}: " if error.filename else ""
+        click.echo(f"{where}{error.strerror or error}", err=True)
+        sys.exit(2)
+    except _input_error() as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _input_error() -> type[Exception] | tuple[()]:
+    """The class of bad input, if anything that can raise it has been imported by now."""
+    room = sys.modules.get("grammar.errors")
+    return room.InputError if room is not None else ()
+
+
+def _escape(text: str) -> str:
+    return str(import_module("grammar.errors").escape(text, 400))

@@ -9,6 +9,7 @@ Source: design section 5 (`winnower demo`).
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -30,11 +31,11 @@ SHOWN = 12
 
 
 @click.command("demo")
-@click.option("--state", type=click.Path(path_type=Path), help="Keep the monitor's state there, for questions of your own.")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep the monitor's state there, to ask it yourself.")
 def demo(state: Path | None) -> None:
     """Replay the shipped recording: eight Apache containers on four workers, one of them attacked."""
     console = output()
-    console.print("Replaying real audit logs of eight Apache containers on four workers (see labels.json beside them).\n")
+    console.print("Replaying real audit logs of eight Apache containers on four workers (labels.json says more).\n")
     with tempfile.TemporaryDirectory(prefix="winnower-") as scratch, as_file(files("winnower") / "recording") as folder:
         kept = state or Path(scratch) / "state"
         runner = Runner(EPOCH_MILLIS, shipped_policies(), Settings())
@@ -42,17 +43,20 @@ def demo(state: Path | None) -> None:
         console.print(summary(monitor, report))
         console.print()
         console.print(alerts_table(monitor.alerts))
-        for alert in monitor.alerts[:1]:
+        if monitor.alerts:
             console.print("\nWhere did it come from? Programs among the ancestors of the last step of the trace:")
-            console.print(_programs(monitor, monitor.alerts[-1] if monitor.alerts else alert))
+            console.print(_programs(monitor, monitor.alerts[-1]))
     if state is not None:
-        console.print(f"\nThe state is in {safe(str(state))}: winnower nodes --state {safe(str(state))} --app web kind=Process")
+        where = safe(shlex.quote(str(state)))
+        console.print(f"\nThe state is kept. Ask it:\n  winnower nodes --state {where} --app web kind=Process")
 
 
 def _programs(monitor: Monitor, alert: Alert) -> str:
     """Programs in the ancestry of what an alert's trace ends with, nearest first."""
-    last = alert.trace[-1].node if alert.trace else alert.nodes[0]
-    answer = trace((app.model for app in monitor.apps.values()), last, "ancestors")
+    told = [step.node for step in alert.trace] or list(alert.nodes)
+    if not told:
+        return "  nothing is known of it"
+    answer = trace((app.model for app in monitor.apps.values()), told[-1], "ancestors")
     found: dict[str, None] = {}
     for state in answer.states:
         if state.label.startswith("Process "):

@@ -1,24 +1,30 @@
-"""`--dump DIR`: every instance graph and the model beside it, so that what compression loses can be measured by anybody.
+"""`--dump DIR`: every instance graph and the model beside it, so that anybody can measure what compression loses.
 
 Rules of this file
-    - Instances are written to temporary files as they appear (bounded memory), labels and states when the model is known.
-    - `APP.instance.json`: node-link; nodes `id, label, state, object`; edges `source (effect), target (cause), relation,
-      operation, time` in event order. `APP.model.json`: nodes `id, label, support`.
+    - Instances are written to temporary files as they appear, labels and states when the model is known.
+    - `APP.instance.json`: node-link; nodes `id, label, state, object`; edges `source` (effect), `target` (cause),
+      `relation, operation, time` in event order. `APP.model.json`: nodes `id, label, support`.
+    - ASCII only. Ids and objects are escaped so that different ones stay different; a file's name never leaves DIR.
 
-Complexity: O(vertices + edges) on disk.
+Complexity: O(vertices + edges) on disk; in memory one number per vertex that changed its state.
 Source: design section 5 (--dump).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from agent.upg import KINDS_OF_EDGE, Scope, States
 from grammar import Model, State, escape
+from monitor.render import to_json
+
+MAX_NAME: Final = 100
 
 
 class _Part:
@@ -27,8 +33,32 @@ class _Part:
     def __init__(self, states: States) -> None:
         self.states = states
         self.moved: dict[str, int] = {}
-        self.vertices: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lives as long as the dump
-        self.edges: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lives as long as the dump
+        self.vertices: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - lives as long as the dump
+        self.edges: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - lives as long as the dump
+
+    def nodes(self, model: Model) -> Iterator[str]:
+        """Every vertex as JSON, with the model's state."""
+        resolved: dict[int, tuple[str, str]] = {}
+        self.vertices.seek(0)
+        for line in self.vertices:
+            ident, state, obj = line.rstrip("\n").split("\t")
+            number = self.moved.get(ident, int(state))
+            if number not in resolved:
+                known = model.state_of(State(*self.states.states[number]))
+                resolved[number] = (shown(known.label), model.ids[known])
+            label, state_id = resolved[number]
+            yield to_json({"id": ident, "label": label, "state": state_id, "object": obj}, None)
+
+    def links(self) -> Iterator[str]:
+        """Every edge as JSON."""
+        self.edges.seek(0)
+        for line in self.edges:
+            yield line.rstrip("\n")
+
+    def close(self) -> None:
+        """The temporary files are gone."""
+        self.vertices.close()
+        self.edges.close()
 
 
 class Dump:
@@ -48,38 +78,18 @@ class Dump:
 
     def write(self, folder: Path, models: Mapping[str, Model]) -> None:
         """Write both files of every application."""
-        folder.mkdir(parents=True, exist_ok=True)
         for app, model in models.items():
             name = file_name(app)
-            with (folder / f"{name}.instance.json").open("w", encoding="utf-8") as file:
-                self._instance(file, app, model)
-            (folder / f"{name}.model.json").write_text(json.dumps(model_value(model), indent=1), encoding="utf-8")
-
-    def _instance(self, file: IO[str], app: str, model: Model) -> None:
-        file.write('{"directed": true, "multigraph": true, "graph": {}, "nodes": [\n')
-        mark = ""
-        parts = [(worker, part) for (worker, name), part in self.parts.items() if name == app]
-        for _worker, part in parts:
-            resolved: dict[int, tuple[str, str]] = {}
-            part.vertices.seek(0)
-            for line in part.vertices:
-                ident, state, obj = line.rstrip("\n").split("\t")
-                number = part.moved.get(ident, int(state))
-                if number not in resolved:
-                    known = model.state_of(State(*part.states.states[number]))
-                    resolved[number] = (shown(known.label), model.ids[known])
-                label, state_id = resolved[number]
-                node = {"id": ident, "label": label, "state": state_id, "object": obj}
-                file.write(mark + json.dumps(node))
-                mark = ",\n"
-        file.write('\n], "edges": [\n')
-        mark = ""
-        for _worker, part in parts:
-            part.edges.seek(0)
-            for line in part.edges:
-                file.write(mark + line.rstrip("\n"))
-                mark = ",\n"
-        file.write("\n]}\n")
+            parts = [part for (_, of), part in self.parts.items() if of == app]
+            with (folder / f"{name}.instance.json").open("w", encoding="ascii") as file:
+                file.write('{"directed": true, "multigraph": true, "graph": {}, "nodes": [\n')
+                _list(file, (line for part in parts for line in part.nodes(model)))
+                file.write('\n], "edges": [\n')
+                _list(file, (line for part in parts for line in part.links()))
+                file.write("\n]}\n")
+            (folder / f"{name}.model.json").write_text(to_json(model_value(model)), encoding="ascii")
+        for part in self.parts.values():
+            part.close()
 
 
 class WorkerDump:
@@ -87,25 +97,37 @@ class WorkerDump:
 
     def __init__(self, dump: Dump, worker: str) -> None:
         self._dump, self._worker = dump, worker
+        self._wheres: dict[str, str] = {}
 
     def _part(self, scope: Scope) -> _Part:
         return self._dump.parts.get((self._worker, scope.app)) or self._dump.new(self._worker, scope)
 
+    def _where(self, scope: Scope) -> str:
+        found = self._wheres.get(scope.container)
+        if found is None:
+            found = self._wheres[scope.container] = f"{unique(self._worker)}/{unique(scope.container)}"
+        return found
+
     def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
         """One new vertex."""
-        where = f"{self._worker}/{scope.container}"
-        self._part(scope).vertices.write(f"{where}/{number}\t{state}\t{where}/{shown(ident)}\n")
+        where = self._where(scope)
+        self._part(scope).vertices.write(f"{where}/{number}\t{state}\t{where}/{unique(ident)}\n")
 
     def moved(self, scope: Scope, number: int, state: int) -> None:
         """A vertex changed its state before it passed anything on."""
-        self._part(scope).moved[f"{self._worker}/{scope.container}/{number}"] = state
+        self._part(scope).moved[f"{self._where(scope)}/{number}"] = state
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         """One new edge."""
-        where = f"{self._worker}/{scope.container}"
+        where = self._where(scope)
         relation, operation = KINDS_OF_EDGE[kind]
         edge = {"source": f"{where}/{effect}", "target": f"{where}/{cause}", "relation": relation}
-        self._part(scope).edges.write(json.dumps(edge | {"operation": operation, "time": millis / 1000}) + "\n")
+        self._part(scope).edges.write(to_json(edge | {"operation": operation, "time": millis / 1000}, None) + "\n")
+
+
+def _list(file: IO[str], lines: Iterable[str]) -> None:
+    for position, line in enumerate(lines):
+        file.write(f",\n{line}" if position else line)
 
 
 def model_value(model: Model) -> dict[str, object]:
@@ -115,7 +137,7 @@ def model_value(model: Model) -> dict[str, object]:
             "id": model.ids[state],
             "label": shown(state.label),
             "context": [shown(entry) for entry in state.context],
-            "support": sorted(f"{replica.worker}/{replica.container}" for replica in model.support[state]),
+            "support": sorted(f"{unique(one.worker)}/{unique(one.container)}" for one in model.support[state]),
         }
         for state in model.states
     ]
@@ -123,8 +145,8 @@ def model_value(model: Model) -> dict[str, object]:
         {
             "source": model.ids[one.effect],
             "target": model.ids[one.cause],
-            "relation": one.relation,
-            "operation": one.operation,
+            "relation": shown(one.relation),
+            "operation": shown(one.operation),
         }
         for one in model.transitions
     ]
@@ -132,11 +154,31 @@ def model_value(model: Model) -> dict[str, object]:
 
 
 def shown(text: str) -> str:
-    """Text for a file or a terminal: control and undecodable characters escaped."""
+    """Text for people: control and undecodable characters escaped."""
     return text if text.isascii() and text.isprintable() else escape(text, 4096)
 
 
+def unique(text: str) -> str:
+    r"""Text as printable ASCII, different for different texts (backslashes are doubled).
+
+    >>> unique("a\tb\\t")
+    'a\\tb\\\\t'
+    """
+    return (
+        text
+        if text.isascii() and text.isprintable() and "\\" not in text
+        else json.dumps(text)[1:-1].replace("\x7f", "\\u007f")
+    )
+
+
 def file_name(app: str) -> str:
-    """An application's name as a file name: nothing in it can leave the folder."""
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in app)
-    return safe.lstrip(".") or "app"
+    """An application's name as a file name: nothing in it can leave the folder, no two applications share one.
+
+    >>> file_name("web"), file_name("../../x").startswith(".")
+    ('web', False)
+    """
+    if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", app) and len(app) <= MAX_NAME:
+        return app
+    digest = blake2b(app.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", app[:MAX_NAME]).lstrip("._")
+    return f"{readable or 'app'}-{digest}"

@@ -9,6 +9,8 @@ Source: design section 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,17 +42,27 @@ def _common(*formats: str) -> Callable[[Command], Command]:
     return add
 
 
-def _models(state: Path, app: str | None = None) -> list[Model]:
-    store = Store(state)
+Lost = dict[str, dict[str, int]]
+
+
+def _models(state: Path, app: str | None = None) -> tuple[list[Model], Lost]:
+    """The models of all applications or of one, and what was lost on which worker."""
+    with closing(Store(state)) as store:
+        known = _known(store, app)
+        return [Application.load(store, name).model for name in known if app in (None, name)], store.lost()
+
+
+def _known(store: Store, app: str | None) -> list[str]:
+    """The applications of a state, `app` (if it is asked for) among them."""
     known = store.apps()
     if app is not None and app not in known:
-        raise InputError("no such application", offending=app, hint=f"known: {', '.join(map(safe, known))}")
-    models = [Application.load(store, name).model for name in known if app in (None, name)]
-    store.close()
-    return models
+        raise InputError("no such application", offending=app, hint=f"known: {', '.join(map(safe, known)) or 'none'}")
+    return known
 
 
-def _print(answer: Answer, how: str) -> None:
+def _print(answer: Answer, lost: Lost, how: str) -> None:
+    workers = {replica.worker for replica in answer.model.replicas}
+    answer = replace(answer, lost={worker: causes for worker, causes in lost.items() if worker in workers})
     shown = show_answer(answer, how)
     if isinstance(shown, str):
         click.echo(shown)
@@ -63,8 +75,10 @@ def _print(answer: Answer, how: str) -> None:
 @click.argument("conditions", nargs=-1, metavar="KEY=PATTERN...")
 @_common("table", "json", "dot")
 def nodes(app: str, conditions: Sequence[str], state: Path, how: str) -> None:
-    """Nodes whose properties match: path, name, exe, command, peer, address, port, kind, label, id; `*` is a wildcard."""
-    _print(find_nodes(_models(state, app)[0], conditions_of(conditions)), how)
+    """Nodes whose properties match: path, name, exe, command, peer, address, port, kind, label, id; `*` fits any."""
+    asked = conditions_of(conditions)
+    models, lost = _models(state, app)
+    _print(find_nodes(models[0], asked), lost, how)
 
 
 @click.command("ancestors")
@@ -72,8 +86,9 @@ def nodes(app: str, conditions: Sequence[str], state: Path, how: str) -> None:
 @click.option("--depth", type=click.IntRange(min=0), help="At most so many steps.")
 @_common("table", "json", "dot")
 def ancestors(node: str, depth: int | None, state: Path, how: str) -> None:
-    """What the node ID may have come from, nearest first."""
-    _print(trace(_models(state), node, "ancestors", depth), how)
+    """What the node ID (or the only one that starts so) may have come from, nearest first."""
+    models, lost = _models(state)
+    _print(trace(models, node, "ancestors", depth), lost, how)
 
 
 @click.command("descendants")
@@ -81,8 +96,9 @@ def ancestors(node: str, depth: int | None, state: Path, how: str) -> None:
 @click.option("--depth", type=click.IntRange(min=0), help="At most so many steps.")
 @_common("table", "json", "dot")
 def descendants(node: str, depth: int | None, state: Path, how: str) -> None:
-    """What may have come from the node ID, nearest first."""
-    _print(trace(_models(state), node, "descendants", depth), how)
+    """What may have come from the node ID (or the only one that starts so), nearest first."""
+    models, lost = _models(state)
+    _print(trace(models, node, "descendants", depth), lost, how)
 
 
 @click.command("query")
@@ -92,7 +108,8 @@ def descendants(node: str, depth: int | None, state: Path, how: str) -> None:
 def query(text: str, app: str | None, state: Path, how: str) -> None:
     """Ask in the policy language; one row per match."""
     parsed = parse_query(text, "query")
-    rows = [dict(match.row) | {"app": model.app} for model in _models(state, app) for match in evaluate(parsed, View(model))]
+    models, _ = _models(state, app)
+    rows = [{"app": model.app, **match.row} for model in models for match in evaluate(parsed, View(model))]
     if how == "json":
         click.echo(to_json(rows))
         return
@@ -105,12 +122,13 @@ def query(text: str, app: str | None, state: Path, how: str) -> None:
 
 
 @click.command("alerts")
+@click.option("--app", help="Only this application.")
 @_common("table", "json")
-def alerts(state: Path, how: str) -> None:
+def alerts(app: str | None, state: Path, how: str) -> None:
     """What fired, with its trace."""
-    store = Store(state)
-    found = [Alert.decode(data) for data in store.alerts()]
-    store.close()
+    with closing(Store(state)) as store:
+        _known(store, app)
+        found = [alert for alert in map(Alert.decode, store.alerts()) if app in (None, alert.app)]
     if how == "json":
         click.echo(to_json([alert.value() for alert in found]))
     else:

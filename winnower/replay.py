@@ -11,30 +11,31 @@ Source: design section 5 (`winnower replay`).
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from agent.containers import Containers
+import msgspec
+
+from agent.containers import Container, Containers
 from agent.epochs import Epoch
 from agent.pipeline import Pipeline
 from agent.publisher import Publisher
 from agent.recording import Recording, open_recording, read_log
 from grammar import InputError, answered, framed
 from monitor.alerts import Alert
-from monitor.monitor import Monitor
+from monitor.monitor import Ack, Monitor
 from monitor.novelty import Settings
+from monitor.render import to_json
 from monitor.store import FILE, Store
 from policies import Policy
 from winnower.dump import Dump
+from winnower.memory import peak_rss
 from winnower.report import Report, WorkerReport
+from winnower.staging import staging
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Agent:
     publisher: Publisher
     report: WorkerReport
     source: Iterator[bytes]
+    log: Path
     pending: Epoch | None = None
     _epochs: Iterator[Epoch] = field(default_factory=lambda: iter(()))
 
@@ -65,6 +67,9 @@ class Agent:
             self.report.raw_bytes += len(chunk)
             yield from self.pipeline.feed(chunk)
         yield from self.pipeline.finish()
+        if self.report.raw_bytes and not self.pipeline.node.events:
+            hint = "a log of auditd has lines like type=SYSCALL msg=audit(TIME:SERIAL): ..."
+            raise InputError("not one audit event in this log", file=str(self.log), line=1, hint=hint)
 
 
 @dataclass(slots=True)
@@ -96,39 +101,62 @@ class Replay:
             monitor.end_epoch(self.epoch_millis)
             self.on_epoch(start, agents)
         report.wall_seconds = time.monotonic() - begun
-        report.peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        report.peak_rss_bytes = peak_rss()
         return monitor, report
 
     def _agent(self, worker: str) -> Agent:
-        containers = Containers.of(self.recording.containers.get(worker, []))
+        containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
         pipeline = Pipeline(containers, self.epoch_millis, recorder=recorder)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
-        return Agent(worker, pipeline, publisher, WorkerReport(), read_log(self.recording.logs[worker]))
+        log = self.recording.logs[worker]
+        return Agent(worker, pipeline, publisher, WorkerReport(), read_log(log), log)
+
+
+def _sendable(container: Container) -> Container:
+    """Names as UTF-8 can carry them: JSON may hold half a character."""
+    name, app = (text.encode("utf-8", "backslashreplace").decode() for text in (container.name, container.app))
+    return replace(container, name=name, app=app)
 
 
 def _publish(agent: Agent, epoch: Epoch, monitor: Monitor) -> None:
-    """One epoch over the wire: ask for new words if there is something to tell, then tell."""
-    uplink = downlink = 0
+    """One epoch over the wire: ask for new words if there is something to tell, tell, and if need be again in full."""
+    wire = Wire()
     begun = time.process_time()
     question = agent.publisher.question(epoch)
-    spent = time.process_time() - begun
+    wire.seconds += time.process_time() - begun
     if question:
-        uplink += len(framed("POST", "/v1/words", question))
-        answer = monitor.control(question)
-        downlink += len(answered(answer))
+        answer = wire.ask("/v1/words", question, monitor.control)
         begun = time.process_time()
         agent.publisher.learn(answer)
-        spent += time.process_time() - begun
-    begun = time.process_time()
-    envelope = agent.publisher.envelope(epoch)
-    spent += time.process_time() - begun
-    uplink += len(framed("POST", "/v1/epochs", envelope))
-    downlink += len(answered(monitor.receive(envelope)))
-    agent.report.cpu_seconds += spent
-    delta = agent.publisher.delta_bytes
-    agent.report.add(epoch, uplink, downlink, delta, spent)
+        wire.seconds += time.process_time() - begun
+    for envelope in (agent.publisher.envelope, agent.publisher.again):
+        begun = time.process_time()
+        body = envelope(epoch)
+        wire.seconds += time.process_time() - begun
+        wire.deltas += agent.publisher.delta_bytes
+        if msgspec.msgpack.decode(wire.ask("/v1/epochs", body, monitor.receive), type=Ack).status != "base":
+            break
+    agent.report.cpu_seconds += wire.seconds
+    agent.report.add(epoch, wire.up, wire.down, wire.deltas, wire.seconds)
+
+
+@dataclass(slots=True)
+class Wire:
+    """What one epoch cost: bytes both ways with their heads, bytes of deltas, CPU seconds of the agent."""
+
+    up: int = 0
+    down: int = 0
+    deltas: int = 0
+    seconds: float = 0.0
+
+    def ask(self, target: str, body: bytes, monitor: Callable[[bytes], bytes]) -> bytes:
+        """One request and its answer."""
+        self.up += len(framed("POST", target, body))
+        answer = monitor(body)
+        self.down += len(answered(answer))
+        return answer
 
 
 def replay(
@@ -141,43 +169,29 @@ def replay(
     """Replay a recording into fresh state; write report and dump; all of it or nothing."""
     recording = open_recording(folder)
     _may_replace(state)
-    state.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{state.name}-", dir=state.parent))
-    try:
-        store = Store(work / "state", create=True)
-        recorder = Dump() if dump is not None else None
-        monitor, told = run(recording, recorder, store)
-        if recorder is not None:
-            recorder.write(work / "dump", {name: app.model for name, app in monitor.apps.items()})
-        (work / "report.json").write_text(json.dumps(told.value(monitor), indent=1), encoding="utf-8")
-        store.close()
-        _place(work, state, report, dump)
-    except OSError as error:
-        raise InputError(f"cannot write: {error.strerror}", file=str(error.filename or state)) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with staging() as stage:
+        told_at = stage.file(report) if report is not None else None
+        dumped_at = stage.folder(dump) if dump is not None else None
+        with closing(Store(stage.folder(state), create=True)) as store:
+            recorder = Dump() if dumped_at is not None else None
+            monitor, told = run(recording, recorder, store)
+        if recorder is not None and dumped_at is not None:
+            recorder.write(dumped_at, {name: app.model for name, app in monitor.apps.items()})
+        if told_at is not None:
+            told_at.write_text(to_json(told.value(monitor)) + "\n", encoding="ascii")
+        for leftover in (f"{FILE}-wal", f"{FILE}-shm"):
+            (state / leftover).unlink(missing_ok=True)
     return monitor, told
 
 
 def _may_replace(state: Path) -> None:
     """A folder that holds something else than a state is not touched."""
-    if state.exists() and not state.is_dir():
-        raise InputError("state is not a folder", file=str(state), hint="name a new folder")
-    if state.is_dir() and any(state.iterdir()) and not (state / FILE).is_file():
-        raise InputError("this folder holds something else", file=str(state), hint="name a new folder for the state")
-
-
-def _place(work: Path, state: Path, report: Path | None, dump: Path | None) -> None:
-    """Move everything to where it was asked for; the state last."""
-    if dump is not None:
-        dump.mkdir(parents=True, exist_ok=True)
-        for path in sorted((work / "dump").iterdir()):
-            shutil.move(path, dump / path.name)
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        partial = report.with_name(f".{report.name}.partial")
-        shutil.copyfile(work / "report.json", partial)
-        os.replace(partial, report)
-    if state.exists():
-        shutil.rmtree(state)
-    os.replace(work / "state", state)
+    try:
+        if state.exists() and not state.is_dir():
+            raise InputError("state is not a folder", file=str(state), hint="name a new folder")
+        if state.is_dir() and any(state.iterdir()) and not (state / FILE).is_file():
+            raise InputError(
+                "this folder holds something else", file=str(state), hint="name a new folder for the state"
+            )
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=str(state)) from None

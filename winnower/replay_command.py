@@ -55,8 +55,9 @@ def duration(text: str) -> int:
 @click.option("--policy", "policy_files", type=click.Path(path_type=Path), multiple=True, help="Policy file or folder.")
 @click.option("--settle", default="40s", show_default=True, help="Activity needed before novelty is judged.")
 @click.option("--quiet-for", default="20s", show_default=True, help="Activity without news needed for the same.")
-@click.option("--few", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Share of replicas that is few.")
+@click.option("--few", default=0.25, show_default=True, help="Share of replicas that is few.")
 def replay_command(
+    *,
     recording: Path,
     state: Path,
     epoch: str,
@@ -68,6 +69,8 @@ def replay_command(
     few: float,
 ) -> None:
     """Replay RECORDING through one agent per worker and a monitor."""
+    if not 0 <= few <= 1:  # not a number is refused too
+        raise InputError("not a share", offending=str(few), hint="--few takes a number from 0 to 1")
     policies = (*shipped_policies(), *load_policies(policy_files))
     settings = Settings(settle_active=duration(settle), settle_quiet=duration(quiet_for), few=few)
     run = Runner(duration(epoch), policies, settings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent import epochs
+from agent.epochs import Epoch
 from grammar import encode_model
 from monitor.monitor import Monitor
 
@@ -28,7 +28,7 @@ class WorkerReport:
     downlink: int = 0
     deltas: int = 0
 
-    def add(self, epoch: epochs.Epoch, uplink: int, downlink: int, delta: int, seconds: float) -> None:
+    def add(self, epoch: Epoch, uplink: int, downlink: int, delta: int, seconds: float) -> None:
         """One more epoch."""
         self.records += epoch.records
         self.events += epoch.events

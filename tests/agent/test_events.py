@@ -9,7 +9,7 @@ Rules of this file
 import pytest
 
 from agent import events
-from agent.events import SPAN, AuditParser, Event
+from agent.events import FEW, SPAN, AuditParser, Event
 from agent.logtime import STEP, STEP_EVENTS, LogTime
 from agent.loss import Loss
 from grammar.errors import CodecError
@@ -175,9 +175,16 @@ def test_in_a_log_without_any_end_marks_nothing_is_unfinished() -> None:
 
 
 def test_log_time_closes_an_event_too() -> None:
-    found, lost, _ = parse(call(0), title(0), call(1), call(2, seconds=1002.001), title(2, 1002.001), path(1))
-    assert serials(found) == [0, 1, 2, 1]
+    later = [part for n in range(2, FEW + 3) for part in (call(n, seconds=1002.001), title(n, 1002.001))]
+    found, lost, _ = parse(call(0), title(0), call(1), *later, path(1))
+    assert serials(found) == [0, 1, *range(2, FEW + 3), 1]
     assert lost == {"unfinished": 1, "late": 1}
+
+
+def test_log_time_alone_does_not_close_an_event_of_a_quiet_log() -> None:
+    found, lost, _ = parse(call(1), call(2, seconds=1010), title(2, 1010), path(1), title(1))
+    assert serials(found) == [1, 2]
+    assert not lost
 
 
 def test_a_blocked_call_carries_the_stamp_of_its_beginning() -> None:
@@ -246,6 +253,8 @@ def test_a_line_of_the_longest_length_is_used() -> None:
         assert (serials(found), lost) == ([2], {})
         found, lost, _ = parse(longest + b"4" + end)
         assert (serials(found), lost) == ([], {"oversized": 1})
+    parser = AuditParser()
+    assert serials(parser.feed(longest + b"\r") + parser.feed(b"\n")) == [2]
 
 
 def test_carriage_returns_before_newlines_are_dropped() -> None:

@@ -1,0 +1,62 @@
+"""What crosses the wire for a whole recording, beside general compressors on the raw logs, in one run.
+
+    python bench/uplink.py RECORDING [--epoch 10s] [--no-compressors]
+
+Rules of this file
+    - Our bytes are the replay's: HTTP heads and framing included, all workers and epochs together. A compressor gets
+      each worker's log whole, which no sender of epochs has.
+
+Source: issue "cost": at most 60 kB for `web`, of which deltas at most 40 kB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from compression import COMPRESSORS, sizes
+from rich.console import Console
+from rich.table import Table
+
+from grammar import encode_model
+from monitor.novelty import Settings
+from winnower.policy_command import shipped_policies
+from winnower.replay import replay
+from winnower.replay_command import Runner, duration
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="bytes on the wire for a recording")
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--epoch", default="10s")
+    parser.add_argument("--no-compressors", action="store_true")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="uplink-") as folder:
+        run = Runner(duration(options.epoch), shipped_policies(), Settings())
+        monitor, report = replay(options.recording, Path(folder) / "state", run)
+    workers = report.workers.values()
+    raw = sum(one.raw_bytes for one in workers)
+    table = Table("what", title=f"{report.recording}: epochs of {options.epoch}", title_justify="left")
+    table.add_column("bytes", justify="right")
+    table.add_column("raw log is", justify="right")
+    rows = {
+        "raw audit logs": raw,
+        "up, framing included": sum(one.uplink for one in workers),
+        "  of which deltas": sum(one.deltas for one in workers),
+        "down, framing included": sum(one.downlink for one in workers),
+        **{f"model of {name}": len(encode_model(app.model)) for name, app in sorted(monitor.apps.items())},
+    }
+    if not options.no_compressors:
+        total = sizes(options.recording)["total"]
+        rows |= {name: int(total[name]) for name in COMPRESSORS}
+    for name, size in rows.items():
+        table.add_row(name, f"{size:,}", f"{raw / max(1, size):,.0f}x")
+    Console(width=None if sys.stdout.isatty() else 80).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,6 @@
+"""Test modules of this folder share `strategies`: generated values of the grammar."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -1,0 +1,62 @@
+"""An application is its evidence: what order it came in, and whether it came from memory or disk, leaves no trace."""
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from playbook import APACHE, SH, USUAL, reads, runs, shows, writes
+
+from grammar import Delta, InputError, Span, State, encode_model
+from monitor.application import Application
+from monitor.store import Store
+
+DELTAS = (
+    ("w1", Span(10, 10), shows("web1", *USUAL)),
+    ("w2", Span(20, 20), shows("web2", *USUAL[:2], writes(APACHE, "/tmp/x"))),
+    ("w1", Span(30, 30), Delta(shows("web1", USUAL[0]).sightings, {State(SH): "sh -c b"}, ("File /tmp/{int}",))),
+    ("w2", Span(40, 40), Delta(shows("web2", reads(SH, "/tmp/42")).sightings, {State(SH): "sh -c a"})),
+)
+
+
+def build(folder: Path, order: tuple[int, ...]) -> Application:
+    store, app = Store(folder, create=True), Application("web")
+    for position in order:
+        worker, span, delta = DELTAS[position]
+        with store.transaction():
+            app.take(delta, worker, span, store)
+    assert encode_model(Application.load(store, "web").model) == encode_model(app.model)
+    store.close()
+    return app
+
+
+def test_the_model_does_not_depend_on_the_order_of_deltas_or_on_the_disk(tmp_path: Path) -> None:
+    models = {encode_model(build(tmp_path / str(n), order).model) for n, order in enumerate(permutations(range(4)))}
+    assert len(models) == 1
+
+
+def test_news_is_what_a_replica_had_not_shown_before(tmp_path: Path) -> None:
+    store, app = Store(tmp_path, create=True), Application("web")
+    with store.transaction():
+        first = app.take(shows("web1", *USUAL), "w1", Span(0, 0), store)
+        again = app.take(shows("web1", *USUAL), "w1", Span(0, 0), store)
+        other = app.take(shows("web2", USUAL[0]), "w2", Span(0, 0), store)
+    assert (set(first.seen), set(again.seen), set(other.seen)) == (set(USUAL), set(), {USUAL[0]})
+
+
+def test_a_repeated_delta_of_a_later_epoch_widens_the_time_in_memory_as_on_disk(tmp_path: Path) -> None:
+    store, app = Store(tmp_path, create=True), Application("web")
+    for start in (10, 90):
+        with store.transaction():
+            app.take(shows("web1", *USUAL), "w1", Span(start, start), store)
+        assert encode_model(app.model) == encode_model(Application.load(store, "web").model)
+    (span,) = app.model.support[USUAL[0]].values()
+    assert span == Span(10, 90)
+
+
+def test_a_sighting_of_nothing_is_a_damaged_state(tmp_path: Path) -> None:
+    store, app = Store(tmp_path, create=True), Application("web")
+    with store.transaction():
+        app.take(shows("web1", runs(SH, APACHE)), "w1", Span(0, 0), store)
+        store._db.execute("UPDATE sighting SET item = 9999")
+    with pytest.raises(InputError, match="damaged state"):
+        Application.load(store, "web")

@@ -19,7 +19,7 @@ APT := DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-demo: $(VENV)/.runtime ## replay the shipped recording: what happened, the alert and its trace (ARGS=--serve for the page)
+demo: $(VENV)/.runtime ## replay the shipped recording: what happened, the alert and its trace (ARGS="--state S" keeps its state)
 	@$(BIN)/winnower demo $(ARGS)
 
 test: $(VENV)/.dev ## all tests on two cores (ARGS='-k name' to choose)
@@ -37,9 +37,10 @@ lint: $(VENV)/.dev ## ruff, format, mypy --strict, import rules, sizes; every ch
 	if [ -n "$$bad" ]; then echo "lint: failed"; exit 1; fi; \
 	echo "lint: clean"
 
-fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent to choose)
+fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent to choose), then 60 s of fuzzing the parser
 	@echo "fuzz: properties below $(FUZZ), 10,000 examples each"
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=nightly --timeout=0 $(FUZZ) $(ARGS)
+	@$(BIN)/python tests/fuzz/fuzz_events.py --seconds 60
 
 lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "lock: $(PIPTOOLS)" && $(BIN)/pip install -q $(PIPTOOLS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -49,13 +50,17 @@ def parse(hexed: bytes) -> Address:
     if family == 2 and len(raw) >= 8:
         return Address("inet", ".".join(str(byte) for byte in raw[4:8]), int.from_bytes(raw[2:4], "big"))
     if family == 10 and len(raw) >= 24:
-        host = IPv6Address(raw[8:24])
-        port = int.from_bytes(raw[2:4], "big")
-        mapped = host.ipv4_mapped
-        return Address("inet", str(mapped), port) if mapped else Address("inet6", str(host), port)
+        return Address(*_host(raw[8:24]), int.from_bytes(raw[2:4], "big"))
     if family == 1:
         return Address("unix", _unix(raw[2:]))
     return Address("netlink") if family == 16 else UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _host(raw: bytes) -> tuple[str, str]:
+    """Family and text of an IPv6 address; a server's clients come from few."""
+    host = IPv6Address(raw)
+    return ("inet", str(host.ipv4_mapped)) if host.ipv4_mapped else ("inet6", str(host))
 
 
 def _unix(path: bytes) -> str:

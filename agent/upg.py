@@ -6,8 +6,8 @@ Rules of this file
       reachability in the graph is causality in time (fidelity: without versions tracing precision is 0.5 whatever the
       learner does).
     - A vertex is a number and its state: (label, context). The context is what is known when the vertex begins: the
-      programs that it descends from, the execution unit, the first cause of this version. It is final as soon as the
-      vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its
+      programs that it descends from, the execution unit, the causes that its versions began with. It is final as soon
+      as the vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its
       context.)
     - Only what is live is held: processes, open descriptors, recently used files. A vertex is dropped with its last
       holder.
@@ -35,6 +35,9 @@ NEXT_VERSION: Final = {
     "Process": EDGE["WAS_TRIGGERED_BY", "version"],
     "Artifact": EDGE["WAS_DERIVED_FROM", "version"],
 }
+MAX_TURNS: Final = 3
+"""Turns that tell states apart: more move the model along its curve of precision against size (`bench/fidelity.py`)."""
+MUCH: Final = ("much",)
 MAX_KNOWN: Final = 512
 """Causes that an actor or artifact remembers; past it memory starts afresh: that costs repeated edges, never truth."""
 
@@ -115,14 +118,16 @@ class Actor:
     """A process outside any unit, or one of its units: what acts, and what it knows.
 
     `opening` is a unit's cause until its first file is known: requests for different things are different states.
+    `turns` are the causes that its versions began with, sorted, at most `MAX_TURNS` of them; more are `MUCH`.
     """
 
-    __slots__ = ("context", "ident", "known", "label", "opening", "vertex")
+    __slots__ = ("context", "ident", "known", "label", "opening", "turns", "vertex")
 
     def __init__(self, label: str, context: tuple[str, ...], ident: str, vertex: Vertex) -> None:
         self.label, self.context, self.ident, self.vertex = label, context, ident, vertex
         self.known: dict[Vertex, int] = {}
         self.opening: Vertex | None = None
+        self.turns: tuple[str, ...] = ()
 
 
 class Scope:
@@ -212,7 +217,7 @@ class Scope:
             artifact.own = actor if known_to else None
         if held is None or (not mask and held.sealed):
             turn = f"{KINDS_OF_EDGE[kind][1]} {actor.label}"
-            new = self.vertex(artifact.label, (turn, *actor.context), artifact.ident)
+            new = self.vertex(artifact.label, (turn, *actor.context, *actor.turns), artifact.ident)
             if held is not None:
                 self.edge(new, NEXT_VERSION["Artifact"], held)
             artifact.vertex = held = new
@@ -262,7 +267,11 @@ class Scope:
         """A new version of `actor`, begun by a cause of that label."""
         old = actor.vertex
         actor.opening = None
-        context = (*actor.context, f"{operation} {cause_label}")
+        turn = f"{operation} {cause_label}"
+        if actor.turns != MUCH and turn not in actor.turns:
+            turns = tuple(sorted((*actor.turns, turn)))
+            actor.turns = turns if len(turns) <= MAX_TURNS else MUCH
+        context = (*actor.context, *actor.turns, *((turn,) if actor.turns == MUCH else ()))
         actor.vertex = self.vertex(actor.label, context, actor.ident)
         self.edge(actor.vertex, NEXT_VERSION["Process"], old)
 

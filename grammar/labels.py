@@ -44,12 +44,22 @@ def properties_of(label: str) -> dict[str, str]:
 def _socket(rest: str) -> dict[str, str]:
     peer, _, local = rest.partition(">")
     found = {"peer": peer} if peer else {}
+    family = _family(peer or local)
+    found |= {"family": family} if family else {}
     host, colon, port = peer.rpartition(":")
     if colon and "/" not in peer:
         found |= {"address": host.strip("[]"), "port": port}
     elif peer:
         found |= {"address": peer}
     return found | ({"local": local} if local else {})
+
+
+def _family(address: str) -> str:
+    if address == "netlink":
+        return "netlink"
+    if address.startswith(("/", "@")):
+        return "unix"
+    return ("inet6" if address.startswith("[") else "inet") if ":" in address else ""
 
 
 _MADE_UP: Final = re.compile(r"\{(?:token|hex):[0-9]+\}")

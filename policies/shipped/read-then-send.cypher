@@ -19,9 +19,9 @@ WHERE act.operation IN ['connect', 'send', 'write', 'splice', 'open']
   AND NOT toLower(coalesce(socket.family, '')) IN ['unix', 'local', 'af_unix', 'af_local', 'netlink', 'af_netlink']
   AND (
     secret.path IN ['/etc/shadow', '/etc/gshadow', '/etc/shadow-', '/etc/gshadow-']
-    OR secret.path =~ '.*/(id_(rsa|dsa|ecdsa|ed25519)|[^/]*\\.pem|\\.aws/credentials|\\.netrc|\\.pgpass|\\.git-credentials|\\.docker/config\\.json|\\.kube/config)'
+    OR secret.path =~ '(?s).*/(id_(rsa|dsa|ecdsa|ed25519)|[^/]*\\.pem|\\.aws/credentials|\\.netrc|\\.pgpass|\\.git-credentials|\\.docker/config\\.json|\\.kube/config)'
        // Certificates of authorities are public, and every TLS client reads them.
-       AND NOT secret.path =~ '(/usr/share|/usr/local/share|/etc)/(ca-certificates|ssl/certs|pki)/.*|/usr/lib/ssl/.*|/etc/ssl/cert\\.pem|.*/(cacert|ca-bundle|tls-ca-bundle)\\.pem'
+       AND NOT secret.path =~ '(?s)(/usr/share|/usr/local/share|/etc)/(ca-certificates|ssl/certs|pki)/.*|/usr/lib/ssl/.*|/etc/ssl/cert\\.pem|.*/(cacert|ca-bundle|tls-ca-bundle)\\.pem'
        AND NOT coalesce(reader.name, '') =~ 'apache2|httpd|nginx|caddy|lighttpd|haproxy|envoy|ssh|ssh-agent|ssh-add|scp|sftp'
   )
   AND NOT coalesce(reader.name, '') IN [

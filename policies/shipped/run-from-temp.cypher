@@ -10,5 +10,5 @@ false_positives:
   - just-in-time runtimes that extract a helper to /tmp (PyInstaller and AppImage bundles, some Java libraries)
 ---
 MATCH (process:Process)
-WHERE process.exe =~ '/(tmp|var/tmp|dev/shm)/.+'
+WHERE process.exe =~ '(?s)/(tmp|var/tmp|dev/shm)/.+'
 RETURN DISTINCT process.exe AS program, process.name AS name, process.command AS command, process.id AS id

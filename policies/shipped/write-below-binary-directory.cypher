@@ -12,7 +12,7 @@ false_positives:
 ---
 // A write that audit did not record (mmap, copy_file_range) shows only as `open`, so opening for writing counts.
 MATCH (file:File)-[change:WAS_GENERATED_BY]->(writer:Process)
-WHERE file.path =~ '(/usr)?/s?bin/.+|/usr/local/s?bin/.+'
+WHERE file.path =~ '(?s)(/usr)?/s?bin/.+|/usr/local/s?bin/.+'
   AND change.operation IN ['open', 'create', 'write', 'truncate', 'rename', 'link', 'symlink', 'copy', 'splice', 'mmap']
   AND NOT coalesce(writer.name, '') IN
     ['dpkg', 'dpkg-deb', 'apt', 'apt-get', 'aptitude', 'rpm', 'dnf', 'dnf5', 'yum', 'microdnf', 'apk']

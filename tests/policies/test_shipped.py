@@ -53,3 +53,16 @@ def test_an_unnamed_process_is_not_an_excuse(name: str) -> None:
     }
     found = evaluate(policy(SHIPPED / "shadow-file-read.cypher").query, MemoryGraph.from_node_link(data))
     assert [m.row["process"] for m in found] == [name or None]
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/a\nb", "/usr/local/sbin/\n"])
+def test_a_newline_in_a_file_name_is_no_way_around(path: str) -> None:
+    data = {
+        "nodes": [
+            {"id": "p", "kind": "Process", "properties": {"name": "cp"}},
+            {"id": "f", "kind": "File", "properties": {"path": path}},
+        ],
+        "edges": [{"source": "f", "target": "p", "relation": "WAS_GENERATED_BY", "operation": "create"}],
+    }
+    query = policy(SHIPPED / "write-below-binary-directory.cypher").query
+    assert len(evaluate(query, MemoryGraph.from_node_link(data))) == 1

@@ -145,7 +145,7 @@ def _step(step: Step, *, first: bool) -> Text:
     arrow = "    " if first else f"    └ {safe(step.operation, 40)} → "
     text = Text(f"{arrow}{safe(step.label)}")
     if step.command:
-        text.append(f"   $ {safe(step.command, 120)}", style="dim")
+        text.append(f"   $ {safe(step.command, 56)}", style="dim")
     return text
 
 

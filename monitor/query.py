@@ -82,26 +82,34 @@ def node_value(model: Model, state: State) -> dict[str, object]:
 
 
 def find_nodes(model: Model, conditions: Mapping[str, str]) -> Answer:
-    """States whose properties (or `kind`, `label`, `id`) match every condition."""
-    found = {}
-    for state in model.states:
-        known = properties_of(state.label) | {
-            "kind": kind_of(state.label),
-            "label": state.label,
-            "id": model.ids[state],
-            "command": model.commands.get(state, ""),
-        }
-        if all(key in known and matches(known[key], wanted) for key, wanted in conditions.items()):
-            found[state] = 0
+    """States whose properties (or `kind`, `label`, `id`) match every condition.
+
+    States that are what was asked for to the letter (or its wildcards) come alone; where there are none, those whose
+    patterns stand for it.
+    """
+    for exact in (True, False):
+        found = {state: 0 for state in model.states if _fits(model, state, conditions, exact=exact)}
+        if found:
+            break
     return Answer(model, found)
 
 
-def matches(value: str, wanted: str) -> bool:
-    """Whether a property's value is what a person asked for."""
+def _fits(model: Model, state: State, conditions: Mapping[str, str], *, exact: bool) -> bool:
+    known = properties_of(state.label) | {
+        "kind": kind_of(state.label),
+        "label": state.label,
+        "id": model.ids[state],
+        "command": model.commands.get(state, ""),
+    }
+    return all(key in known and matches(known[key], wanted, exact=exact) for key, wanted in conditions.items())
+
+
+def matches(value: str, wanted: str, *, exact: bool = False) -> bool:
+    """Whether a property's value is what a person asked for; `exact` leaves out what its pattern stands for."""
     if value == wanted or fnmatchcase(value, wanted):
         return True
     try:
-        return "{" in value and Pattern.parse(value).matches(wanted)
+        return not exact and "{" in value and Pattern.parse(value).matches(wanted)
     except InputError:
         return False
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.abstraction import TAU_FILE, TAU_SOCK, Abstraction
 from agent.containers import Container, Containers
 from agent.epochs import Epoch
 from agent.pipeline import Pipeline
@@ -72,6 +73,14 @@ class Agent:
             raise InputError("not one audit event in this log", file=str(self.log), line=1, hint=hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How many names in one directory, and how many peers, are told apart (`tau_file`, `tau_sock`)."""
+
+    file: int = TAU_FILE
+    sock: int = TAU_SOCK
+
+
 @dataclass(slots=True)
 class Replay:
     """A recording under way. `progress` hears the fraction of log time done; `on_alert` every alert."""
@@ -80,6 +89,7 @@ class Replay:
     epoch_millis: int
     policies: Sequence[Policy] = ()
     settings: Settings = field(default_factory=Settings)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     dump: Dump | None = None
     on_alert: Callable[[Alert], None] = lambda alert: None
     on_epoch: Callable[[int, Sequence[Agent]], None] = lambda start, agents: None
@@ -107,7 +117,8 @@ class Replay:
     def _agent(self, worker: str) -> Agent:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
-        pipeline = Pipeline(containers, self.epoch_millis, recorder=recorder)
+        abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
+        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
         log = self.recording.logs[worker]

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from agent.abstraction import TAU_FILE, TAU_SOCK
 from agent.recording import Recording
 from grammar import InputError
 from monitor.monitor import Monitor
@@ -28,9 +29,10 @@ from policies import Policy
 from winnower.console import errors, output
 from winnower.dump import Dump
 from winnower.policy_command import load_policies, shipped_policies
-from winnower.replay import Agent, Replay, replay
+from winnower.replay import Agent, Replay, Thresholds, replay
 from winnower.report import Report
 
+THRESHOLD: Final = click.IntRange(1, 100_000)
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
 
 
@@ -56,6 +58,12 @@ def duration(text: str) -> int:
 @click.option("--settle", default="40s", show_default=True, help="Activity needed before novelty is judged.")
 @click.option("--quiet-for", default="20s", show_default=True, help="Activity without news needed for the same.")
 @click.option("--few", default=0.25, show_default=True, help="Share of replicas that is few.")
+@click.option(
+    "--tau-file", default=TAU_FILE, show_default=True, type=click.IntRange(1, 100_000), help="Names told apart."
+)
+@click.option(
+    "--tau-sock", default=TAU_SOCK, show_default=True, type=click.IntRange(1, 100_000), help="Peers told apart."
+)
 def replay_command(
     *,
     recording: Path,
@@ -67,13 +75,15 @@ def replay_command(
     settle: str,
     quiet_for: str,
     few: float,
+    tau_file: int,
+    tau_sock: int,
 ) -> None:
     """Replay RECORDING through one agent per worker and a monitor."""
     if not 0 <= few <= 1:  # not a number is refused too
         raise InputError("not a share", offending=str(few), hint="--few takes a number from 0 to 1")
     policies = (*shipped_policies(), *load_policies(policy_files))
     settings = Settings(settle_active=duration(settle), settle_quiet=duration(quiet_for), few=few)
-    run = Runner(duration(epoch), policies, settings)
+    run = Runner(duration(epoch), policies, settings, Thresholds(tau_file, tau_sock))
     monitor, told = replay(recording, state, run, report, dump)
     console = output()
     console.print(summary(monitor, told))
@@ -83,8 +93,11 @@ def replay_command(
 class Runner:
     """Runs a replay with a progress bar on the terminal."""
 
-    def __init__(self, epoch_millis: int, policies: Sequence[Policy], settings: Settings) -> None:
+    def __init__(
+        self, epoch_millis: int, policies: Sequence[Policy], settings: Settings, thresholds: Thresholds | None = None
+    ) -> None:
         self.epoch_millis, self.policies, self.settings = epoch_millis, policies, settings
+        self.thresholds = thresholds or Thresholds()
 
     def __call__(self, recording: Recording, dump: Dump | None, store: Store) -> tuple[Monitor, Report]:
         """Replay into `store`."""
@@ -97,7 +110,9 @@ class Runner:
                 records = sum(agent.report.records for agent in agents)
                 progress.update(task, advance=1, what=f"{records:,} records, log time {start // 1000}")
 
-            work = Replay(recording, self.epoch_millis, self.policies, self.settings, dump, on_epoch=shown)
+            work = Replay(
+                recording, self.epoch_millis, self.policies, self.settings, self.thresholds, dump, on_epoch=shown
+            )
             return work.run(store)
 
 

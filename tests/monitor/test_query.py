@@ -124,3 +124,14 @@ def test_a_node_on_a_cycle_is_its_own_ancestor_and_stands_once_in_the_graph() ->
     assert State(SH) in answer.states
     assert len(answer.nodes) == len(set(answer.nodes)) == 2
     assert len(answer.edges) == 2
+
+
+def test_what_was_asked_for_to_the_letter_comes_alone() -> None:
+    evidence = Evidence()
+    for label in ("Socket 10.0.0.1:4444", "Socket 10.0.0.1:{port}>*:80"):
+        evidence.add(State(label), Replica("w", "c"), Span(0, 0))
+    model = Model.of("web", evidence)
+    found = find_nodes(model, {"peer": "10.0.0.1:4444"})
+    assert [state.label for state in found.states] == ["Socket 10.0.0.1:4444"]
+    found = find_nodes(model, {"peer": "10.0.0.1:5000"})
+    assert [state.label for state in found.states] == ["Socket 10.0.0.1:{port}>*:80"]

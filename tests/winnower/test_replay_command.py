@@ -233,3 +233,18 @@ def test_any_name_of_a_container_passes(scribe: Scribe, tmp_path: Path, winnower
     answer = winnower("replay", scribe.save(), *outputs(tmp_path))
     assert (answer.code, answer.err) == (0, "")
     assert "ALERT web / worker1 / " in answer.out
+
+
+def test_thresholds_are_options(scribe: Scribe, tmp_path: Path, winnower: Winnower) -> None:
+    scribe.contain("web1", 100)
+    scribe.execs(100, 1, "/bin/server")
+    for name in ("aa", "bb", "cc", "dd"):
+        scribe.reads(100, f"/srv/{name}")
+    folder = scribe.save()
+    counts = {}
+    for tau in (2, 400):
+        state = tmp_path / str(tau)
+        assert winnower("replay", folder, "--state", state, "--tau-file", tau).code == 0
+        counts[tau] = winnower("nodes", "--state", state, "--app", "web", "path=/srv/*").out.count("File /srv/")
+    assert counts == {2: 1, 400: 4}
+    assert_refused(winnower("replay", folder, "--state", tmp_path / "no", "--tau-sock", 0), "tau-sock")

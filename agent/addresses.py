@@ -16,7 +16,7 @@ from ipaddress import IPv6Address
 from typing import Final
 
 _SADDR: Final = re.compile(rb"type=SOCKADDR msg=audit\([^)\n]{1,40}\): ?saddr=([0-9A-Fa-f]+)")
-_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})++")
+_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ STANDARD_OUTPUT: Final = b"1"
 MAX_COMMAND: Final = 200
 
 TAIL: Final = re.compile(
-    rb'(?:ppid=(\d{1,10}) )?pid=(\d{1,10}) (?:(?!comm=)\w+=[^\s"=]*+ )*+'
+    rb'(?:ppid=(\d{1,10}) )?pid=(\d{1,10}) (?:(?!comm=)\w+=[^\s"=]*+ )*'
     rb'comm=("[^"\n]*+"|[^\s"]++) exe=("[^"\n]*+"|[^\s"]++)'
 )
 """The end of a SYSCALL record: parent, process, name, program. Like all here: a definite head, nothing tried twice."""

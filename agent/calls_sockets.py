@@ -45,7 +45,7 @@ EPHEMERAL: Final = 32_768
 DATAGRAM: Final = 2
 NETLINK: Final = 16
 MAX_PEERS: Final = 256
-_SOCKETCALL: Final = re.compile(rb"type=SOCKETCALL msg=audit\([\d.:]{1,36}\): nargs=\d{1,3} ((?:a\d=\w{1,16} ?){1,6}+)")
+_SOCKETCALL: Final = re.compile(rb"type=SOCKETCALL msg=audit\([\d.:]{1,36}\): nargs=\d{1,3} ((?:a\d=\w{1,16} ?){1,6})")
 
 
 def socket(_node: Node, process: Process, call: Call, _kind: int, parameter: str) -> None:

@@ -45,7 +45,7 @@ _CALL: Final = (
 )
 _NORMAL: Final = re.compile(
     rb"type=SYSCALL msg=audit\((\d{1,12}\.\d{3}:\d{1,10})\): " + _CALL + rb"\n"
-    rb"((?:type=(?!PROCTITLE |SYSCALL |EOE )[\w\[\]]++ msg=audit\(\1\):[^\n]*+\n)*+)"
+    rb"((?:type=(?!PROCTITLE |SYSCALL |EOE )[\w\[\]]++ msg=audit\(\1\):[^\n]*+\n)*)"
     rb"type=PROCTITLE msg=audit\(\1\): ?([^\n]*+)\n"
 )
 _SYSCALL: Final = re.compile(rb"type=SYSCALL msg=audit\([^)]*+\): " + _CALL)

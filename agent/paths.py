@@ -19,7 +19,7 @@ from agent.records import untrusted
 
 _PATH: Final = re.compile(
     rb'type=PATH msg=audit\([^)\n]{1,40}\): *+item=\d+ name=("[^"\n]*+"|\S++)'
-    rb"(?: inode=\d+ dev=\S++ mode=0?([0-7]{1,7})\b)?+(?:[^\n]*? (?:name|obj)type=(\w+))?"
+    rb"(?: inode=\d+ dev=\S++ mode=0?([0-7]{1,7})\b)?(?:[^\n]*? (?:name|obj)type=(\w+))?"
 )
 _CWD: Final = re.compile(rb'type=CWD msg=audit\([^)\n]{1,40}\): *+cwd=("[^"\n]*+"|\S++)')
 DELETED: Final = " (deleted)"

@@ -27,7 +27,7 @@ HEADER: Final = re.compile(
 names the event."""
 
 _FIELD: Final = re.compile(rb"""(?<![\w\[\]-])([A-Za-z_][\w\[\]-]*+)=("[^"]*+"|'[^']*+'|\{ [^{}]*+\}|[^\s'"]*+)""")
-_HEX: Final = re.compile(rb"(?:[0-9A-F]{2})++")
+_HEX: Final = re.compile(rb"(?:[0-9A-F]{2})+")
 _ARGUMENT_NAME: Final = re.compile(r"a\d+(?:\[\d+\])?")
 ENRICHED: Final = b"\x1d"
 

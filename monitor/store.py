@@ -186,13 +186,13 @@ class Store:
         """Note it; of one agent the latest `MAX_SESSIONS` sessions are kept."""
         self._db.execute(
             "INSERT INTO session VALUES"
-            " (?1, ?2, (SELECT ifnull(max(age), 0) + 1 FROM session WHERE agent = ?1), ?3, ?4, ?5)"
+            " (?, ?, (SELECT ifnull(max(age), 0) + 1 FROM session WHERE agent = ?), ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET next = excluded.next, ahead = excluded.ahead, given_up = excluded.given_up",
-            (agent, session, numbers.next, json.dumps(numbers.ahead), numbers.given_up),
+            (agent, session, agent, numbers.next, json.dumps(numbers.ahead), numbers.given_up),
         )
         self._db.execute(
-            "DELETE FROM session WHERE agent = ?1 AND age <= (SELECT max(age) FROM session WHERE agent = ?1) - ?2",
-            (agent, MAX_SESSIONS),
+            "DELETE FROM session WHERE agent = ? AND age <= (SELECT max(age) FROM session WHERE agent = ?) - ?",
+            (agent, agent, MAX_SESSIONS),
         )
 
     def lost(self) -> dict[str, dict[str, int]]:

@@ -23,6 +23,8 @@ FUNCTION_LINES: Final = 40
 # Spelled in two halves, so that this file passes its own check.
 LATER: Final = re.compile(r"\b(TO" + r"DO|FIX" + r"ME)\b")
 
+POSSESSIVE_GROUP: Final = re.compile(r"\)(?:[*+?]|\{\d+(?:,\d*)?\})\+(?=[\\()\[\]\"'a-zA-Z ])")
+
 
 def _files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
@@ -49,6 +51,13 @@ def test_no_file_is_longer_than_500_lines(path: Path) -> None:
 def test_no_file_puts_work_off(path: Path) -> None:
     lines = path.read_text("utf-8").splitlines()
     assert [number for number, line in enumerate(lines, 1) if LATER.search(line)] == []
+
+
+@everywhere
+def test_no_group_is_repeated_possessively(path: Path) -> None:
+    """Debian 12 has Python 3.11.2, which compiles `(…)*+` wrongly where the group holds another possessive."""
+    lines = path.read_text("utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if POSSESSIVE_GROUP.search(line)] == []
 
 
 @in_packages

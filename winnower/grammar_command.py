@@ -122,6 +122,8 @@ def _write(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all; a link is followed, a device or a folder is refused."""
     try:
         target = path.resolve()
+        if target.is_symlink():  # only from Python 3.13 on: earlier ones raise
+            raise InputError("links that point at each other", file=str(path))
         if target.exists() and not target.is_file():
             raise InputError("not a regular file: a model cannot be written there", file=str(path))
         _replace(target, target.with_name(f".{target.name}.{os.getpid()}.tmp"), data)

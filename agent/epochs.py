@@ -22,7 +22,10 @@ from grammar import Delta, Lexicon, Sighting, State, Transition
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One stretch of one worker: times in milliseconds of log time, counts of this epoch, deltas by application."""
+    """One stretch of one worker: times in milliseconds of log time, counts of this epoch, deltas by application.
+
+    `active` are the containers that have made system calls, new to their graph or not, with how many.
+    """
 
     start: int
     length: int
@@ -66,13 +69,13 @@ class Epochs:
             states=sum(len(scope.used) for scope in scopes),
             transitions=sum(len(scope.seen) for scope in scopes),
             lost=lost,
-            active=tuple((scope.container, scope.edges) for scope in scopes if scope.edges),
+            active=tuple((scope.container, scope.calls) for scope in scopes if scope.calls),
             deltas=deltas,
             seconds=process_time() - begun,
         )
         self._events, self._records = node.events, records
         for scope in scopes:
-            scope.vertices = scope.edges = 0
+            scope.vertices = scope.edges = scope.calls = 0
         return epoch
 
     def _delta(self, app: str, scopes: list[Scope], start: int) -> Delta:

@@ -99,6 +99,7 @@ class Node:
                 process = self._subject(call, entry)
                 if process is None:
                     continue
+            process.scope.calls += 1
             if entry is not None:
                 entry[0](self, process, call, entry[1], entry[2])
         if self.time.steps:

@@ -134,7 +134,7 @@ class Scope:
     """The graph of one container (or of the host's own processes) on one worker.
 
     `seen` are the transitions so far, `fresh` those since the last epoch (the first and
-    the last of them at `fresh_first` and `fresh_last`); `vertices` and `edges` count since then too.
+    the last of them at `fresh_first` and `fresh_last`); `vertices`, `edges` and `calls` count since then too.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Scope:
         self.lone: dict[int, None] = {}
         self.used: set[int] = set()
         self.vertices = self.edges = self._numbers = 0
-        self.fresh_first = self.fresh_last = 0
+        self.fresh_first = self.fresh_last = self.calls = 0
 
     def vertex(self, label: str, context: tuple[str, ...], ident: str) -> Vertex:
         """A new vertex."""

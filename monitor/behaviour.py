@@ -3,6 +3,7 @@
 Rules of this file
     - A behaviour is (what, who, whom): a program that runs a program, connects to a peer, writes, changes or reads a
       file. Versions, units, descriptors and library loads are mechanics and give none.
+    - On the host the container engine's own work is left out: it follows what is asked of it, worker by worker.
     - What the log could not explain (an unknown descriptor, a peer that audit did not name) proves nothing, gives none.
     - Weight says how much a new one matters: running and connecting more than writing, writing more than reading.
 
@@ -15,6 +16,13 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from grammar import Transition, kind_of
+
+HOST: Final = "host"
+"""The application of what belongs to no container."""
+_CLIENTS: Final = ("podman", "docker", "dockerd", "docker-proxy", "ctr", "nerdctl", "crio", "buildah", "kubelet")
+_RUNTIMES: Final = ("containerd", "containerd-shim", "containerd-shim-runc-v2", "conmon", "runc", "crun")
+_ENGINES: Final = frozenset({*_CLIENTS, *_RUNTIMES, "netavark", "aardvark-dns"})
+_SYSTEM: Final = ("/usr/", "/bin/", "/sbin/", "/opt/cni/")
 
 
 class Weight(IntEnum):
@@ -56,6 +64,23 @@ def behaviour_of(transition: Transition) -> Behaviour | None:
             return None
         return Behaviour(Weight.READS, _actor(effect.label, effect.context), cause.label)
     return None
+
+
+def by_engine(transition: Transition) -> bool:
+    """Whether the container engine did it, or what it started: its work on the host is done for others.
+
+    Which worker starts or enters a container says nothing about the host; what happens inside is the container's.
+    """
+    effect, _relation, _operation, cause = transition
+    told = [effect.label, cause.label, *(e.partition(" ")[2] for e in (*effect.context, *cause.context))]
+    return any(_engine(label) for label in told if label.startswith("Process "))
+
+
+def _engine(label: str) -> bool:
+    name, _, exe = label.partition(" ")[2].partition(" ")
+    if name.startswith("runc:[") and exe == "/":
+        return True
+    return exe.startswith(_SYSTEM) and exe.rpartition("/")[2] in _ENGINES
 
 
 _SERVING: Final = " serving"

@@ -37,6 +37,7 @@ from grammar import (
 )
 from monitor.alerts import Alert
 from monitor.application import Application
+from monitor.behaviour import HOST, by_engine
 from monitor.novelty import Novelty, Settings
 from monitor.raising import Scene, deed, novelty, violation
 from monitor.store import Store
@@ -191,7 +192,7 @@ class Monitor:
         """The judge of an application that comes from the store."""
         judge = Novelty(self.settings, *self.store.judge(app.name), active=self.store.active(app.name))
         for item, held in app.model.support.items():
-            if isinstance(item, Transition):
+            if isinstance(item, Transition) and not (app.name == HOST and by_engine(item)):
                 for replica in held:
                     judge.know(item, replica)
         return judge
@@ -230,7 +231,8 @@ class Monitor:
             moved = Transition(effect, item.relation, item.operation, cause)
             for replica in replicas:
                 touched.setdefault(replica, set()).update((app.model.ids[effect], app.model.ids[cause]))
-                self._judge(app.name).see(moved, replica)
+                if app.name != HOST or not by_engine(moved):
+                    self._judge(app.name).see(moved, replica)
         policies = [policy for policy in self.policies if policy.applies_to(app.name)]
         found: list[Alert] = []
         for replica, nodes in sorted(touched.items()) if policies else ():

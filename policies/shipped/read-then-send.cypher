@@ -25,6 +25,7 @@ WHERE act.operation IN ['connect', 'send', 'write', 'splice', 'open']
        AND NOT coalesce(reader.name, '') =~ 'apache2|httpd|nginx|caddy|lighttpd|haproxy|envoy|ssh|ssh-agent|ssh-add|scp|sftp'
   )
   AND NOT coalesce(reader.name, '') IN [
+    'proftpd', 'vsftpd', 'pure-ftpd', 'dovecot', 'auth', 'saslauthd', 'smbd', 'xrdp-sesman', 'nscd', 'sssd_pam', 'doas',
     'login', 'su', 'sudo', 'runuser', 'sshd', 'sshd-session', 'sshd-auth', 'systemd', '(systemd)', 'systemd-userwor',
     'passwd', 'chage', 'chpasswd', 'unix_chkpwd', 'unix_update', 'cron', 'crond', 'atd', 'anacron',
     'useradd', 'usermod', 'userdel', 'groupadd', 'groupmod', 'groupdel', 'adduser', 'systemd-sysuser'

@@ -15,6 +15,7 @@ MATCH (reader:Process)-[use:USED]->(file:File)
 WHERE file.path IN ['/etc/shadow', '/etc/gshadow', '/etc/shadow-', '/etc/gshadow-']
   AND use.operation IN ['open', 'read', 'mmap', 'copy', 'splice', 'link', 'rename']
   AND NOT coalesce(reader.name, '') IN [
+    'proftpd', 'vsftpd', 'pure-ftpd', 'dovecot', 'auth', 'saslauthd', 'smbd', 'xrdp-sesman', 'nscd', 'sssd_pam', 'doas',
     'login', 'su', 'sudo', 'runuser', 'sshd', 'sshd-session', 'sshd-auth', 'systemd', '(systemd)', 'systemd-userwor',
     'passwd', 'chage', 'chpasswd', 'chfn', 'chsh', 'expiry', 'gpasswd', 'newgrp', 'unix_chkpwd', 'unix_update',
     'cron', 'crond', 'atd', 'anacron', 'useradd', 'usermod', 'userdel', 'groupadd', 'groupmod', 'groupdel', 'adduser',

@@ -68,7 +68,7 @@ def test_counts_are_of_the_epoch_and_totals_are_totals() -> None:
     assert (first.events, second.events) == (4, 4)
     assert (first.vertices, second.vertices) == (3, 3)
     assert second.states > first.states
-    assert second.active == (("web1", second.edges),)
+    assert second.active == (("web1", 4),)
 
 
 def test_a_command_line_goes_with_its_state_unless_the_cluster_knows_the_state() -> None:

@@ -14,14 +14,14 @@ from agent.publisher import Publisher
 from agent.recording import open_recording, read_log
 
 WORKER = "worker3"
-MEGABYTES = 6
+MEGABYTES = 20
 
 
 def envelopes(change: Callable[[bytes], bytes]) -> list[bytes]:
     """What the agent of one worker would send, its log's lines changed."""
     with as_file(files("winnower") / "recording") as folder:
         recording = open_recording(folder)
-        pipeline = Pipeline(Containers.of(recording.containers[WORKER]), 1_000)
+        pipeline = Pipeline(Containers.of(recording.containers[WORKER]), 5_000)
         publisher = Publisher(WORKER, b"session0", pipeline.epochs.lexicons)
         log = b"".join(islice(read_log(recording.logs[WORKER]), MEGABYTES * 16))
     lines = log[: log.rindex(b"\n") + 1].splitlines(keepends=True)

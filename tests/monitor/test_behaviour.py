@@ -4,7 +4,7 @@ import pytest
 from playbook import APACHE, CURL, SH, connects, reads, runs, writes
 
 from grammar import State, Transition
-from monitor.behaviour import Behaviour, Weight, behaviour_of
+from monitor.behaviour import Behaviour, Weight, behaviour_of, by_engine
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,19 @@ def test_a_program_serving_is_another_actor_than_the_program_starting_up() -> No
 
 def test_running_outweighs_connecting_outweighs_writing_outweighs_reading() -> None:
     assert Weight.RUNS > Weight.CONNECTS > Weight.WRITES > Weight.READS
+
+
+@pytest.mark.parametrize(
+    ("label", "context", "engine"),
+    [
+        ("Process podman /usr/bin/podman", (), True),
+        ("Process runc:[2:INIT] /", (), True),
+        ("Process iptables /usr/sbin/xtables", ("from Process netavark /usr/lib/podman/netavark",), True),
+        ("Process podman /tmp/podman", (), False),
+        ("Process sh /usr/bin/dash", ("from Process sshd /usr/sbin/sshd",), False),
+    ],
+)
+def test_the_engine_s_own_work_is_known_by_its_programs_where_the_system_keeps_them(
+    label: str, context: tuple[str, ...], engine: bool
+) -> None:
+    assert by_engine(Transition(State("File /x"), "WAS_GENERATED_BY", "write", State(label, context))) is engine

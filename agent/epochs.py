@@ -3,6 +3,7 @@
 Rules of this file
     - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh. States are final when they
       appear, so cutting time differently gives the same evidence in other portions.
+    - What a container has told of `p1.html` covers `p{int}.html` once that is learned: it is not told again.
     - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same,
       so that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
 
@@ -17,7 +18,7 @@ from time import process_time
 
 from agent.node import Node
 from agent.upg import KINDS_OF_EDGE, Scope, States
-from grammar import Delta, Lexicon, Sighting, State, Transition
+from grammar import Delta, Item, Lexicon, Pattern, Relabel, Sighting, State, Transition, is_numbered, relabelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Epochs:
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     _states: dict[str, list[State]] = field(default_factory=dict)
     _learned: dict[str, set[str]] = field(default_factory=dict)
+    _relabel: dict[str, Relabel] = field(default_factory=dict)
+    _told: dict[tuple[str, str], set[Item]] = field(default_factory=dict)
     _events: int = 0
     _records: int = 0
 
@@ -88,6 +91,7 @@ class Epochs:
         told = self._learned.setdefault(app, set())
         learned = tuple(sorted(set(self.node.abstraction.learned) - told)) if sightings else ()
         told.update(learned)
+        sightings = self._news(app, sightings, bool(learned))
         found = Delta(sightings, learned=learned)
         known = self.lexicons.setdefault(app, Lexicon()).state_number
         commands = self.node.states[app].commands
@@ -97,11 +101,43 @@ class Epochs:
         }
         return Delta(sightings, shown, learned)
 
+    def _news(self, app: str, sightings: tuple[Sighting, ...], learned: bool) -> tuple[Sighting, ...]:
+        """The sightings without what the model generates already from what was told before its names became numbers.
+
+        Only patterns of numbers count here: what they make of a name is the same in every model that has them.
+        """
+        if learned:
+            numbers = [one for one in self._learned[app] if is_numbered(Pattern.parse(one.rpartition("/")[2]))]
+            relabel = self._relabel[app] = Relabel(numbers)
+            for (owner, _), told in self._told.items():
+                if owner == app:
+                    told.update([relabelled(item, relabel) for item in told])
+        found = []
+        for one in sightings:
+            told = self._told.setdefault((app, one.container), set())
+            rest = _without(one, told, self._relabel.get(app, Relabel(())))
+            if rest.transitions or rest.states:
+                found.append(rest)
+        return tuple(found)
+
     def _table(self, app: str) -> list[State]:
         table = self._states.setdefault(app, [])
         source: States = self.node.states[app]
         table.extend(State(*state) for state in source.states[len(table) :])
         return table
+
+
+def _without(one: Sighting, told: set[Item], relabel: Relabel) -> Sighting:
+    """A sighting without what `told` covers after relabelling; `told` takes in the rest."""
+    shown = tuple(item for item in one.transitions if not relabel or relabelled(item, relabel) not in told)
+    alone = tuple(item for item in one.states if not relabel or relabelled(item, relabel) not in told)
+    rest: tuple[Item, ...] = (*shown, *alone)
+    for item in rest:
+        moved = relabelled(item, relabel)
+        told.add(moved)
+        if isinstance(moved, Transition):
+            told.update((moved.effect, moved.cause))
+    return Sighting(one.container, shown, alone, one.first, one.last)
 
 
 def _sighting(scope: Scope, states: list[State], start: int) -> Sighting | None:

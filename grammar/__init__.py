@@ -14,9 +14,9 @@ from grammar.envelope import Envelope, answered, decode_envelope, framed
 from grammar.errors import BaseMismatchError, CodecError, InputError, escape
 from grammar.evidence import Evidence, Item, Replica, Span, State, Transition
 from grammar.graph import Edge, Graph
-from grammar.labels import Relabel, kind_of, properties_of
+from grammar.labels import Relabel, is_numbered, kind_of, properties_of
 from grammar.lexicon import Lexicon, Revision
-from grammar.model import Model, state_id
+from grammar.model import Model, relabelled, state_id
 from grammar.pattern import Pattern, Slot, generalise, quote
 
 __all__ = [
@@ -51,8 +51,10 @@ __all__ = [
     "escape",
     "framed",
     "generalise",
+    "is_numbered",
     "kind_of",
     "properties_of",
     "quote",
+    "relabelled",
     "state_id",
 ]

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from grammar.errors import InputError
-from grammar.pattern import Pattern
+from grammar.pattern import Pattern, Slot
 
 
 def kind_of(label: str) -> str:
@@ -62,6 +62,7 @@ def _family(address: str) -> str:
     return ("inet6" if address.startswith("[") else "inet") if ":" in address else ""
 
 
+_NUMBER: Final = re.compile(r"[0-9]+")
 _MADE_UP: Final = re.compile(r"\{(?:token|hex):[0-9]+\}")
 MIN_LITERAL: Final = 3
 
@@ -74,25 +75,31 @@ class Relabel:
     least `MIN_LITERAL` literal characters for that, so that `/tmp/{token:6}` does not swallow every six letters. A
     pattern that cannot be read or is too large to match covers nothing.
 
+    Patterns of names that differ in their numbers only come before all others, and no name has two of them: once one
+    has been learned, what it makes of a name depends on no other evidence.
+
     >>> Relabel(["File /tmp/up_{int}"])("File /tmp/up_7")
     'File /tmp/up_{int}'
     """
 
     def __init__(self, learned: Iterable[str], labels: Iterable[str] = ()) -> None:
         self._in: dict[str, list[tuple[Pattern, str]]] = {}
+        self._numbered: dict[tuple[str, str], str] = {}
         self._cache: dict[str, str] = {}
         for label in sorted({*learned, *(one for one in labels if _made_up(one))}):
             directory, _, name = label.rpartition("/")
             pattern = _usable(name)
-            if pattern is not None:
+            if pattern is not None and is_numbered(pattern):
+                self._numbered[directory, name] = label
+            elif pattern is not None:
                 self._in.setdefault(directory, []).append((pattern, label))
 
     def __bool__(self) -> bool:
-        return bool(self._in)
+        return bool(self._in or self._numbered)
 
     def __call__(self, label: str) -> str:
         """The label after generalisation."""
-        if not self._in:
+        if not self:
             return label
         found = self._cache.get(label)
         if found is None:
@@ -101,15 +108,25 @@ class Relabel:
 
     def _find(self, label: str) -> str:
         directory, _, name = label.rpartition("/")
-        patterns = self._in.get(directory)
-        if patterns is None or "{" in name:
+        if "{" in name:
             return label
+        numbered = self._numbered.get((directory, _NUMBER.sub("{int}", name)))
+        if numbered is not None:
+            return numbered
+        patterns = self._in.get(directory, ())
         return next((one for pattern, one in patterns if pattern.matches(name)), label)
 
     def entry(self, entry: str) -> str:
         """One entry of a context (`operation label`) after generalisation."""
         operation, _, label = entry.partition(" ")
-        return f"{operation} {self(label)}" if self._in and label else entry
+        return f"{operation} {self(label)}" if self and label else entry
+
+
+def is_numbered(pattern: Pattern) -> bool:
+    """Whether it stands for names that differ in their numbers only: every number a `{int}`, no digit beside."""
+    fields = [part for part in pattern.parts if isinstance(part, Slot)]
+    texts = [part for part in pattern.parts if isinstance(part, str)]
+    return bool(fields) and all(one == Slot("int") for one in fields) and not any(map(_NUMBER.search, texts))
 
 
 def _usable(name: str) -> Pattern | None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import ENTRIES, LABELS, LEARNED, TEXTS
 
-from grammar import Relabel, kind_of, properties_of
+from grammar import Pattern, Relabel, is_numbered, kind_of, properties_of
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,18 @@ def test_reading_any_text_gives_properties(text: str) -> None:
     for label in (text, f"Process {text}", f"File {text}", f"Socket {text}"):
         assert label.startswith(kind_of(label))
         assert all(isinstance(value, str) for value in properties_of(label).values())
+
+
+def test_names_that_differ_in_numbers_only_have_one_pattern_and_it_comes_first() -> None:
+    relabel = Relabel(["File /srv/p{int}.html", "File /srv/{any}", "File /srv/p{token:1}.html"])
+    assert relabel("File /srv/p7.html") == relabel("File /srv/p123.html") == "File /srv/p{int}.html"
+    assert relabel("File /srv/p-7.html") == "File /srv/{any}"
+    assert relabel("File /srv/x") == "File /srv/{any}"
+
+
+@pytest.mark.parametrize(
+    ("name", "numbered"),
+    [("p{int}", True), ("a{int}-{int}", True), ("p{int}-2", False), ("{any}", False), ("p", False)],
+)
+def test_a_pattern_of_numbers_leaves_no_digit_beside_its_fields(name: str, numbered: bool) -> None:
+    assert is_numbered(Pattern.parse(name)) is numbered

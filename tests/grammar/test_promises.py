@@ -320,6 +320,45 @@ def test_p4_cutting_time_differently_gives_the_same_model(moves: list[Move], som
     assert one.ids == two.ids
 
 
+PAGES = ("/srv/p1.html", "/srv/p2.html", "/srv/p33.html", "/srv/q1-2.log", "/srv/q1-3.log", "/srv/plain")
+FOREIGN = st.sampled_from(
+    ["File /srv/{any}", "File /srv/p{token:1}.html", "File /srv/a{int}", "File /srv/q{int}-2.log"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, len(PAGES) - 1), st.booleans()), max_size=30),
+    st.sets(FOREIGN),
+)
+def test_p4_a_delta_is_exact_where_names_become_numbers(
+    steps: list[tuple[bool, int, int, bool]], foreign: set[str]
+) -> None:
+    """What was told of `p1.html` covers `p{int}.html`: no delta for it, whatever patterns others have learned."""
+    world = World()
+    for move in ((7, 0, 0, 1), (8, 0, 0, 1)):
+        world.do(move)
+    epochs, evidence, files = Epochs(world.node, 1000), Evidence(), dict[int, Artifact]()
+    for gives, who, page, cut in [*steps, (False, 0, 5, True)]:
+        if page not in files:
+            path = PAGES[page]
+            label = f"File {world.node.abstraction.path(path, 'Process p', 'read')}"
+            files[page] = Artifact("File", label, path)
+        actor = world.actors[who % len(world.actors)]
+        if gives:
+            world.scope.give(files[page], actor, GIVES[0])
+        else:
+            world.scope.take(files[page], actor, TAKES[0])
+        if cut:
+            delta = epochs.close(0, 0, {}).deltas.get("app", Delta(()))
+            graph = world.seen.cut(world.scope)
+            assert (graph in Model.of("app", evidence)) == (not delta)
+            evidence.update(delta.evidence("w1", NOW))
+            assert graph in Model.of("app", evidence)
+            assert graph in Model.of("app", evidence | Evidence(learned=foreign))
+    everything = Model.of("app", evidence | Evidence(learned=foreign))
+    check_nothing_is_lost(world.seen.graph(world.scope), everything)
+
+
 def test_p4_a_delta_names_only_what_is_new() -> None:
     """The second replica's delta names the same words by number: nobody pays twice for what is shared."""
     lexicon, told = Lexicon(), []

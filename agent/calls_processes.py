@@ -72,7 +72,7 @@ def fork(node: Node, process: Process, call: Call, _kind: int, parameter: str) -
     shared = bool(flags & CLONE_FILES)
     snapshot = Snapshot(process, node.time.clock.millis, named=host or parameter == "?", shared=shared)
     if flags & CLONE_PARENT:
-        process.current.vertex.sealed = True
+        process.scope.seal(process.current.vertex)
         node.leave_child((process.scope.container, call[2]), snapshot)
     else:
         process.forked(call[2], snapshot)
@@ -128,7 +128,7 @@ def run(node: Node, process: Process, names: tuple[bytes, bytes], entered: Conta
     actor = process.base = process.current = Actor(process.label, process.lineage, process.ident, vertex)
     process.became.clear()
     if entered is None:
-        process.scope.trigger(actor, kind, old.vertex, old.label)
+        process.scope.trigger(actor, kind, old.vertex)
 
 
 def _close_on_exec(process: Process) -> None:
@@ -150,12 +150,8 @@ def _programs(node: Node, process: Process, call: Call, directory: str) -> list[
 
 
 def _remember_command(process: Process, argv: list[str]) -> None:
-    """One example of the command line per state: the smallest, so that every order of arrival keeps the same one."""
-    commands = process.scope.states.commands
-    state = process.current.vertex.state
-    command = " ".join(argv)[:MAX_COMMAND]
-    if command and (state not in commands or command < commands[state]):
-        commands[state] = command
+    """The command line, as an example for the state of this version."""
+    process.current.vertex.command = " ".join(argv)[:MAX_COMMAND]
 
 
 def leave(node: Node, process: Process, _call: Call, _kind: int, _: str) -> None:
@@ -171,14 +167,14 @@ def signal(node: Node, process: Process, call: Call, kind: int, parameter: str) 
     if parameter and number(argument(call, parameter)) == 0:
         return
     for target in _targets(node, process, call):
-        process.scope.trigger(target.current, kind, process.current.vertex, process.label)
+        process.scope.trigger(target.current, kind, process.current.vertex)
 
 
 def peek(node: Node, process: Process, call: Call, _kind: int, _: str) -> None:
     """process_vm_readv: this process learns what the other one knows."""
     for target in _targets(node, process, call):
         kind = EDGE["WAS_TRIGGERED_BY", "vm_read"]
-        process.scope.trigger(process.current, kind, target.current.vertex, target.label)
+        process.scope.trigger(process.current, kind, target.current.vertex)
 
 
 def _targets(node: Node, process: Process, call: Call) -> list[Process]:

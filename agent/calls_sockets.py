@@ -144,7 +144,6 @@ def _unit(process: Process, source: Artifact) -> Actor:
     context = (*base.context, f"unit {source.label}")
     unit = Actor(base.label, context, process.ident, process.scope.vertex(base.label, context, process.ident))
     process.scope.edge(unit.vertex, UNIT, base.vertex)
-    unit.opening = base.vertex
     return unit
 
 

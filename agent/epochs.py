@@ -1,11 +1,13 @@
 """Epochs: what each stretch of log time added, as deltas for the monitor.
 
 Rules of this file
-    - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh. States are final when they
-      appear, so cutting time differently gives the same evidence in other portions.
+    - An epoch takes what is fresh in every scope and leaves the scopes with nothing fresh and nothing open. States are
+      final when they are told, and a vertex is open for a second at most, so cutting time differently (in whole
+      seconds) gives the same evidence in other portions.
     - What a container has told of `p1.html` covers `p{int}.html` once that is learned: it is not told again.
     - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same,
       so that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
+    - How often a state has been seen travels with news only: where there is none, there is a heartbeat.
 
 Complexity: O(what is new in the epoch).
 Source: design section 4 (induction, publish), section 3 promise 4.
@@ -13,7 +15,8 @@ Source: design section 4 (induction, publish), section 3 promise 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from time import process_time
 
 from agent.node import Node
@@ -61,6 +64,8 @@ class Epochs:
         begun = process_time()
         node = self.node
         scopes = list(node.scopes.values())
+        for scope in scopes:
+            scope.flush()
         deltas = {app: delta for app in node.states if (delta := self._delta(app, scopes, start))}
         epoch = Epoch(
             start=start,
@@ -69,7 +74,7 @@ class Epochs:
             records=records - self._records,
             vertices=sum(scope.vertices for scope in scopes),
             edges=sum(scope.edges for scope in scopes),
-            states=sum(len(scope.used) for scope in scopes),
+            states=sum(len(scope.counts) for scope in scopes),
             transitions=sum(len(scope.seen) for scope in scopes),
             lost=lost,
             active=tuple((scope.container, scope.calls) for scope in scopes if scope.calls),
@@ -92,8 +97,10 @@ class Epochs:
         learned = tuple(sorted(set(self.node.abstraction.learned) - told)) if sightings else ()
         told.update(learned)
         sightings = self._news(app, sightings, bool(learned))
-        found = Delta(sightings, learned=learned)
         known = self.lexicons.setdefault(app, Lexicon()).state_number
+        if sightings:
+            sightings = _with_levels(sightings, [scope for scope in scopes if scope.app == app], states, known)
+        found = Delta(sightings, learned=learned)
         commands = self.node.states[app].commands
         numbers = self.node.states[app].number_of
         shown = {
@@ -138,6 +145,21 @@ def _without(one: Sighting, told: set[Item], relabel: Relabel) -> Sighting:
         if isinstance(moved, Transition):
             told.update((moved.effect, moved.cause))
     return Sighting(one.container, shown, alone, one.first, one.last)
+
+
+def _with_levels(
+    sightings: tuple[Sighting, ...], scopes: list[Scope], states: list[State], known: Mapping[State, int]
+) -> tuple[Sighting, ...]:
+    """The sightings with how often each container has seen what has become more frequent: of told states only."""
+    shown = {one.container: one for one in sightings}
+    told = known.keys() | Delta(sightings).states
+    for scope in scopes:
+        levels = [(states[n], scope.counts[n].bit_length() - 1) for n in scope.risen if states[n] in told]
+        scope.risen.clear()
+        if levels:
+            one = shown.get(scope.container, Sighting(scope.container, ()))
+            shown[scope.container] = replace(one, levels=tuple(sorted(levels)))
+    return tuple(shown.values())
 
 
 def _sighting(scope: Scope, states: list[State], start: int) -> Sighting | None:

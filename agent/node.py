@@ -54,6 +54,9 @@ _RELATION: Final = {
     "become": "WAS_TRIGGERED_BY",
 }  # fmt: skip
 
+TICK: Final = 1_000
+"""Milliseconds of log time after which an open vertex is sealed; epochs of whole seconds cut where nothing is open."""
+
 
 @dataclass(slots=True)
 class Node:
@@ -78,13 +81,16 @@ class Node:
     _earlier: dict[bytes, Process] = field(default_factory=dict)
     _calls: dict[bytes, Entry] = field(default_factory=dict)
     _born: int = 0
+    _tick: int = 0
 
     def apply(self, events: Iterable[Event]) -> None:
         """Take events in the order of the log."""
-        tails, calls, see = self._tails, self._calls, self.time.see
+        tails, calls, see, clock = self._tails, self._calls, self.time.see, self.time.clock
         for event in events:
             self.events += 1
             see(event.millis)
+            if clock.millis >= self._tick:
+                self.tick()
             call = event.call
             if call is None:
                 if event.raw.startswith(b"type=URINGOP "):
@@ -105,6 +111,12 @@ class Node:
         if self.time.steps:
             self.loss.note("clock_step", self.time.steps)
             self.time.steps = 0
+
+    def tick(self) -> None:
+        """A whole second of log time has begun: what was open is told as far as it was."""
+        for scope in self.scopes.values():
+            scope.flush()
+        self._tick = self.time.clock.millis // TICK * TICK + TICK
 
     def scope(self, container: Container | None) -> Scope:
         """The graph of a container, made when it is first needed."""
@@ -258,7 +270,7 @@ def _inherit(process: Process, snapshot: Snapshot) -> None:
     process.cloexec = snapshot.cloexec
     if process.scope is snapshot.scope:
         process.fds = snapshot.fds
-        process.scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex, snapshot.label)
+        process.scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex)
     else:
         process.fds = calls_files.rescoped(snapshot.fds, process.ident)
 

@@ -159,7 +159,7 @@ class Process:
 
     def forked(self, child: bytes, snapshot: Snapshot) -> None:
         """Keep a snapshot for a child that is still to be seen; the parent has passed on what it knows."""
-        self.current.vertex.sealed = True
+        self.scope.seal(self.current.vertex)
         _put_last(self.pending, child, snapshot)
 
     def claim(self, child: bytes) -> Snapshot | None:

@@ -55,7 +55,9 @@ class Publisher:
 
     def envelope(self, epoch: Epoch) -> bytes:
         """The epoch as bytes, next in the chain."""
-        deltas = tuple((app, self._delta(app, delta)) for app, delta in sorted(epoch.deltas.items()))
+        deltas = tuple(
+            (app, self._delta(app, part)) for app, delta in sorted(epoch.deltas.items()) for part in delta.parts()
+        )
         envelope = Envelope(
             agent=self.name,
             session=self.session,

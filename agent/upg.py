@@ -5,17 +5,18 @@ Rules of this file
       after that is a new version, joined to the old one by an edge of operation `version` (only then), so that
       reachability in the graph is causality in time (fidelity: without versions tracing precision is 0.5 whatever the
       learner does).
-    - A vertex is a number and its state: (label, context). The context is what is known when the vertex begins: the
-      programs that it descends from, the execution unit, the causes that its versions began with. It is final as soon
-      as the vertex has passed something on, whatever the epochs. (One move before that: a unit's first file joins its
-      context.)
+    - A sealed vertex has a state: its label and a context, which is its tags (the programs that it descends from, how
+      it came in, its unit) and what its causal history makes of them (`grammar.history`). Until then its edges wait.
+    - Every second of log time, and the end of an epoch, seal what is open: it is told then, and must not change any
+      more. (So states do not depend on how long epochs of whole seconds are.)
     - Only what is live is held: processes, open descriptors, recently used files. A vertex is dropped with its last
-      holder.
+      holder, at the latest with the second.
     - What has been seen of a container is a set of transitions (state, relation and operation, state); what is new
       since the last epoch is a list. The hot path is: known already, return.
 
-Invariant: every edge's cause is sealed; every causal path in the graph runs back in time.
-Complexity: O(1) per event; memory O(live objects + transitions seen).
+Invariant: every edge's cause is sealed; every causal path in the graph runs back in time; a sealed vertex's history
+is what it will always be.
+Complexity: O(1) per event; memory O(live objects + vertices of a second + transitions seen).
 Source: W3C PROV / OPM (relations); SPADE and ProTracer (units); fidelity notes of the design.
 """
 
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from agent.syscalls import OPERATIONS
+from grammar import Histories
 
 RELATIONS: Final = ("USED", "WAS_GENERATED_BY", "WAS_TRIGGERED_BY", "WAS_DERIVED_FROM")
 KINDS_OF_EDGE: Final = tuple((relation, operation) for relation in RELATIONS for operation in OPERATIONS)
@@ -35,9 +37,6 @@ NEXT_VERSION: Final = {
     "Process": EDGE["WAS_TRIGGERED_BY", "version"],
     "Artifact": EDGE["WAS_DERIVED_FROM", "version"],
 }
-MAX_TURNS: Final = 3
-"""Turns that tell states apart: more move the model along its curve of precision against size (`bench/fidelity.py`)."""
-MUCH: Final = ("much",)
 MAX_KNOWN: Final = 512
 """Causes that an actor or artifact remembers; past it memory starts afresh: that costs repeated edges, never truth."""
 
@@ -45,45 +44,79 @@ State = tuple[str, tuple[str, ...]]
 Transition = tuple[int, int, int]
 
 
+UNKNOWN: Final = -1
+MAX_SETTLED: Final = 16_384
+"""Histories whose state is remembered; past it they are looked up anew."""
+MAX_OPEN: Final = 8_192
+"""Vertices that wait to be sealed, a container; past it those that are still open are sealed as they are."""
+
+
 class Vertex:
-    """One version of one process, unit or artifact."""
+    """One version of one process, unit or artifact.
 
-    __slots__ = ("number", "sealed", "state")
+    `history` are the bits of what it has come from; `passed`, once it is sealed, those and its own.
+    """
 
-    def __init__(self, state: int, number: int) -> None:
-        self.state, self.number, self.sealed = state, number, False
+    __slots__ = ("command", "history", "ident", "label", "number", "passed", "state", "tags", "waiting")
+
+    def __init__(self, label: str, tags: tuple[str, ...], ident: str, number: int) -> None:
+        self.label, self.tags, self.ident, self.number = label, tags, ident, number
+        self.state, self.history, self.passed, self.command = UNKNOWN, 0, 0, ""
+        self.waiting: list[tuple[int, int, int]] = []
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it has passed something on, or been told."""
+        return self.state != UNKNOWN
 
 
 class Recorder(Protocol):
     """Who wants every vertex and edge (a dump, an instance store); most runs have none."""
 
-    def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
-        """One new vertex."""
+    def vertex(self, scope: Scope, number: int, label: str, ident: str) -> None:
+        """A new vertex; numbers of a scope count from 1."""
 
-    def moved(self, scope: Scope, number: int, state: int) -> None:
-        """A vertex that has passed nothing on yet is in another state now."""
+    def sealed(self, scope: Scope, number: int, state: int) -> None:
+        """A vertex has its state."""
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         """One new edge, in event order."""
 
 
 class States:
-    """The states that one worker has seen of one application: a table of (label, context)."""
+    """The states that one worker has seen of one application: a table of (label, context), and their histories."""
 
-    __slots__ = ("commands", "number_of", "states")
+    __slots__ = ("_settled", "bits", "commands", "histories", "number_of", "states")
 
     def __init__(self) -> None:
         self.number_of: dict[State, int] = {}
         self.states: list[State] = []
+        self.bits: list[int] = []
         self.commands: dict[int, str] = {}
+        self.histories = Histories()
+        self._settled: dict[tuple[str, tuple[str, ...], int], int] = {}
 
     def number(self, label: str, context: tuple[str, ...]) -> int:
-        """The number of a state, a new one if it is new."""
+        """The number of a state, a new one if it is new; `bits` has the bit of its label."""
         key = (label, context)
         number = self.number_of.get(key)
         if number is None:
             number = self.number_of[key] = len(self.states)
             self.states.append(key)
+            self.bits.append(self.histories.bit(label))
+        return number
+
+    def settle(self, vertex: Vertex) -> int:
+        """The state of a vertex that learns nothing more; its command line is an example: the smallest is kept."""
+        key = (vertex.label, vertex.tags, vertex.history)
+        number = self._settled.get(key)
+        if number is None:
+            if len(self._settled) >= MAX_SETTLED:
+                self._settled.clear()
+            number = self._settled[key] = self.number(vertex.label, self.histories.context(*key))
+        command = vertex.command
+        if command and (number not in self.commands or command < self.commands[number]):
+            self.commands[number] = command
         return number
 
 
@@ -115,26 +148,21 @@ class Artifact:
 
 
 class Actor:
-    """A process outside any unit, or one of its units: what acts, and what it knows.
+    """A process outside any unit, or one of its units: what acts, and what it knows."""
 
-    `opening` is a unit's cause until its first file is known: requests for different things are different states.
-    `turns` are the causes that its versions began with, sorted, at most `MAX_TURNS` of them; more are `MUCH`.
-    """
-
-    __slots__ = ("context", "ident", "known", "label", "opening", "turns", "vertex")
+    __slots__ = ("context", "ident", "known", "label", "vertex")
 
     def __init__(self, label: str, context: tuple[str, ...], ident: str, vertex: Vertex) -> None:
         self.label, self.context, self.ident, self.vertex = label, context, ident, vertex
         self.known: dict[Vertex, int] = {}
-        self.opening: Vertex | None = None
-        self.turns: tuple[str, ...] = ()
 
 
 class Scope:
     """The graph of one container (or of the host's own processes) on one worker.
 
-    `seen` are the transitions so far, `fresh` those since the last epoch (the first and
-    the last of them at `fresh_first` and `fresh_last`); `vertices`, `edges` and `calls` count since then too.
+    `seen` are the transitions so far, `fresh` those since the last epoch (the first and the last of them at
+    `fresh_first` and `fresh_last`); `vertices`, `edges` and `calls` count since then too. `counts` says how many
+    vertices each state has stood for; `risen` are the states whose level has changed (`Span.level`).
     """
 
     def __init__(
@@ -145,40 +173,67 @@ class Scope:
         self.seen: set[Transition] = set()
         self.fresh: list[Transition] = []
         self.lone: dict[int, None] = {}
-        self.used: set[int] = set()
+        self.counts: dict[int, int] = {}
+        self.risen: dict[int, None] = {}
         self.vertices = self.edges = self._numbers = 0
         self.fresh_first = self.fresh_last = self.calls = 0
+        self.open: list[Vertex] = []
 
-    def vertex(self, label: str, context: tuple[str, ...], ident: str) -> Vertex:
+    def vertex(self, label: str, tags: tuple[str, ...], ident: str) -> Vertex:
         """A new vertex."""
-        state = self.states.number(label, context)
         number = self._numbers = self._numbers + 1
         self.vertices += 1
-        self._use(state)
+        vertex = Vertex(label, tags, ident, number)
+        if len(self.open) >= MAX_OPEN:
+            self.flush()
+        self.open.append(vertex)
         if self.recorder is not None:
-            self.recorder.vertex(self, number, state, ident)
-        return Vertex(state, number)
+            self.recorder.vertex(self, number, label, ident)
+        return vertex
 
-    def _use(self, state: int) -> None:
-        if state not in self.used:
-            self.used.add(state)
+    def seal(self, vertex: Vertex) -> None:
+        """`vertex` learns nothing more: it gets its state, and what it has come from is told."""
+        if vertex.state != UNKNOWN:
+            return
+        state = vertex.state = self.states.settle(vertex)
+        vertex.passed = vertex.history | self.states.bits[state]
+        count = self.counts.get(state, 0) + 1
+        self.counts[state] = count
+        if count == 1:
             self.lone[state] = None
+        elif not count & (count - 1) and count.bit_length() & 1:
+            self.risen[state] = None
+        if self.recorder is not None:
+            self.recorder.sealed(self, vertex.number, state)
+        for kind, cause, millis in vertex.waiting:
+            self._transition(state, kind, cause, millis)
+        vertex.waiting.clear()
+
+    def flush(self) -> None:
+        """Seal all that is open."""
+        for vertex in self.open:
+            self.seal(vertex)
+        self.open.clear()
 
     def edge(self, effect: Vertex, kind: int, cause: Vertex) -> None:
         """A new edge; the cause has now passed something on."""
-        cause.sealed = True
+        self.seal(cause)
         self.edges += 1
-        self._transition(effect.state, kind, cause.state)
+        if effect.state == UNKNOWN:
+            effect.history |= cause.passed
+            effect.waiting.append((kind, cause.state, self.clock.millis))
+        else:
+            self._transition(effect.state, kind, cause.state, self.clock.millis)
         if self.recorder is not None:
             self.recorder.edge(self, effect.number, kind, cause.number, self.clock.millis)
 
-    def _transition(self, effect: int, kind: int, cause: int) -> None:
+    def _transition(self, effect: int, kind: int, cause: int, millis: int) -> None:
         transition = (effect, kind, cause)
         if transition not in self.seen:
             self.seen.add(transition)
             self.fresh.append(transition)
-            self.fresh_last = self.clock.millis
-            self.fresh_first = self.fresh_first or self.clock.millis
+            self.fresh_last = max(self.fresh_last, millis)
+            self.fresh_first = min(self.fresh_first, millis) if self.fresh_first else millis
 
     def take(self, artifact: Artifact, actor: Actor, kind: int) -> None:
         """`actor` learns what `artifact` holds now (USED)."""
@@ -192,10 +247,8 @@ class Scope:
             return
         if not mask and artifact.own is actor:
             return  # its own words read back: nothing new
-        if not mask and actor.opening is not None and artifact.kind == "File":
-            self._open(actor, f"first {artifact.label}")
         if not mask and actor.vertex.sealed:
-            self.renew(actor, KINDS_OF_EDGE[kind][1], artifact.label)
+            self.renew(actor)
         if len(known) >= MAX_KNOWN:
             known.clear()
         known[held] = mask | bit
@@ -216,8 +269,7 @@ class Scope:
             known_to = artifact.blank if held is None else held in actor.known
             artifact.own = actor if known_to else None
         if held is None or (not mask and held.sealed):
-            turn = f"{KINDS_OF_EDGE[kind][1]} {actor.label}"
-            new = self.vertex(artifact.label, (turn, *actor.context, *actor.turns), artifact.ident)
+            new = self.vertex(artifact.label, (), artifact.ident)
             if held is not None:
                 self.edge(new, NEXT_VERSION["Artifact"], held)
             artifact.vertex = held = new
@@ -231,7 +283,7 @@ class Scope:
         held = source.vertex
         if held is None:
             held = source.vertex = self.vertex(source.label, (), source.ident)
-        new = self.vertex(target.label, (f"{KINDS_OF_EDGE[kind][1]} {actor.label}", *actor.context), target.ident)
+        new = self.vertex(target.label, (), target.ident)
         if target.vertex is not None and target.vertex is not held:
             self.edge(new, NEXT_VERSION["Artifact"], target.vertex)
         target.vertex, target.known, target.own = new, {}, None
@@ -243,39 +295,16 @@ class Scope:
         if held is None:
             held = self.vertex(artifact.label, (), artifact.ident)
         artifact.label, artifact.ident, artifact.sink = label, ident, None
-        artifact.vertex = self.vertex(label, (f"{KINDS_OF_EDGE[kind][1]} {actor.label}", *actor.context), ident)
+        artifact.vertex = self.vertex(label, (), ident)
         self.edge(artifact.vertex, EDGE["WAS_DERIVED_FROM", KINDS_OF_EDGE[kind][1]], held)
 
-    def _open(self, actor: Actor, entry: str) -> None:
-        """A unit's first file: if it has passed nothing on yet, its vertex moves to the state of such units."""
-        start, actor.opening = actor.opening, None
-        vertex = actor.vertex
-        if vertex.sealed or start is None:
-            return
-        actor.context = (*actor.context, entry)
-        vertex.state = self.states.number(actor.label, actor.context)
-        self._use(vertex.state)
-        self._transition(vertex.state, EDGE["WAS_TRIGGERED_BY", "unit"], start.state)
-        for held, mask in actor.known.items():
-            for kind in range(mask.bit_length()):
-                if mask >> kind & 1:
-                    self._transition(vertex.state, kind, held.state)
-        if self.recorder is not None:
-            self.recorder.moved(self, vertex.number, vertex.state)
-
-    def renew(self, actor: Actor, operation: str, cause_label: str) -> None:
-        """A new version of `actor`, begun by a cause of that label."""
+    def renew(self, actor: Actor) -> None:
+        """A new version of `actor`, which has passed something on and learns something new."""
         old = actor.vertex
-        actor.opening = None
-        turn = f"{operation} {cause_label}"
-        if actor.turns != MUCH and turn not in actor.turns:
-            turns = tuple(sorted((*actor.turns, turn)))
-            actor.turns = turns if len(turns) <= MAX_TURNS else MUCH
-        context = (*actor.context, *actor.turns, *((turn,) if actor.turns == MUCH else ()))
-        actor.vertex = self.vertex(actor.label, context, actor.ident)
+        actor.vertex = self.vertex(actor.label, actor.context, actor.ident)
         self.edge(actor.vertex, NEXT_VERSION["Process"], old)
 
-    def trigger(self, actor: Actor, kind: int, cause: Vertex, cause_label: str) -> None:
+    def trigger(self, actor: Actor, kind: int, cause: Vertex) -> None:
         """`actor` learns from another process (WAS_TRIGGERED_BY)."""
         if cause is actor.vertex:
             return
@@ -284,7 +313,7 @@ class Scope:
         if mask & bit:
             return
         if not mask and actor.vertex.sealed:
-            self.renew(actor, KINDS_OF_EDGE[kind][1], cause_label)
+            self.renew(actor)
         if len(actor.known) >= MAX_KNOWN:
             actor.known.clear()
         actor.known[cause] = mask | bit

@@ -33,14 +33,14 @@ class Watch:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
+    def vertex(self, scope: Scope, number: int, label: str, ident: str) -> None:
         """A new vertex, with what abstraction leaves of it."""
-        label, context = scope.states.states[state]
-        self.lines.append(f"vertex {number} of {scope.container}: {label}\n    context: {'; '.join(context)}")
+        self.lines.append(f"vertex {number} of {scope.container}: {label}")
 
-    def moved(self, scope: Scope, number: int, state: int) -> None:
-        """A unit's first file."""
-        self.lines.append(f"vertex {number} is in state {state} now")
+    def sealed(self, scope: Scope, number: int, state: int) -> None:
+        """It learns nothing more."""
+        _, context = scope.states.states[state]
+        self.lines.append(f"state  of {number}: {'; '.join(context)}")
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         """A new edge."""

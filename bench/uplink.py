@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         "up, framing included": sum(one.uplink for one in workers),
         "  of which deltas": sum(one.deltas for one in workers),
         "down, framing included": sum(one.downlink for one in workers),
-        **{f"model of {name}": len(encode_model(app.model)) for name, app in sorted(monitor.apps.items())},
+        **{f"model of {name}": len(encode_model(app.folded)) for name, app in sorted(monitor.apps.items())},
     }
     if not options.no_compressors:
         total = sizes(options.recording)["total"]

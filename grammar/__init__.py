@@ -10,10 +10,12 @@ from grammar.codec import (
     encode_extension,
     encode_model,
 )
+from grammar.cost import Settings
 from grammar.envelope import Envelope, answered, decode_envelope, framed
 from grammar.errors import BaseMismatchError, CodecError, InputError, escape
 from grammar.evidence import Evidence, Item, Replica, Span, State, Transition
 from grammar.graph import Edge, Graph
+from grammar.history import Histories
 from grammar.labels import Relabel, is_numbered, kind_of, properties_of
 from grammar.lexicon import Lexicon, Revision
 from grammar.model import Model, relabelled, state_id
@@ -27,6 +29,7 @@ __all__ = [
     "Envelope",
     "Evidence",
     "Graph",
+    "Histories",
     "InputError",
     "Item",
     "Lexicon",
@@ -35,6 +38,7 @@ __all__ = [
     "Relabel",
     "Replica",
     "Revision",
+    "Settings",
     "Sighting",
     "Slot",
     "Span",

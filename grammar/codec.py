@@ -4,13 +4,15 @@ Rules of this file
     - Canonical: the same value against the same base gives the same bytes.
     - A delta names its base revision; against any other base it is a `BaseMismatchError`.
     - Bytes from the wire are checked as they are read (`grammar.wire`): a value or a `CodecError` comes out.
+    - Everything that is read is paid for, also what reading it causes (matching patterns, comparing support): `most` is
+      the purse, and what it buys takes under 50 ms by default.
 
-Formats (version 1), each compressed as a whole:
-    delta      version, base (texts, states, transitions, 4 bytes of hash), new words (see `grammar.lexicon`);
-               replicas (worker is the envelope's): name, first and last time, transitions and lone states ascending;
-               commands; learned patterns.
+Formats (version 2), each one message of `grammar.wire`:
+    delta      base (texts, states, transitions, 4 bytes of hash), new words (see `grammar.lexicon`); replicas (worker
+               is the envelope's): name, first and last time, transitions and lone states ascending; commands; learned.
     extension  base; number of steps; the words of each.
-    model      version, application; replicas; words; earliest time; replicas and times of each item; commands; learned.
+    model      application; replicas; words; distinct rows of support, and the row of each item; distinct rows of
+               levels, and the row of each item; commands; learned.
 
 Complexity: O(bytes + words of the lexicon).
 Source: design section 2 (delta), section 3 promise 7.
@@ -18,25 +20,60 @@ Source: design section 2 (delta), section 3 promise 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, islice, pairwise, takewhile
+from operator import add
 from typing import Final, TypeVar
 
 from grammar.errors import BaseMismatchError, CodecError
-from grammar.evidence import Evidence, Item, Replica, Sightings, Span, State, Transition
-from grammar.lexicon import Lexicon, Revision, read_words, words_of, write_states, write_transitions
-from grammar.model import Model, relabel_of, relabelled
-from grammar.wire import MAX_ITEMS, MAX_NUMBER, Reader, Writer, compress, decompress
+from grammar.evidence import Evidence, Item, Replica, Span, State, Transition
+from grammar.labels import Relabel
+from grammar.lexicon import (
+    MARK,
+    STATE,
+    TRANSITION,
+    WORD,
+    Lexicon,
+    Revision,
+    Step,
+    Words,
+    in_order,
+    is_mark,
+    transitions_in_order,
+    words_of,
+    write_step,
+)
+from grammar.model import Model
+from grammar.wire import LETTERS_PER_ITEM, MAX_ITEMS, MAX_NUMBER, TEXT, Reader, Writer, decompress
 
-VERSION: Final = 1
+SIGHTING: Final = 40
+ROW: Final = 16
+SEEN: Final = 6
+STEP: Final = 96
+"""What they cost to read, in units of `Reader.items`."""
+PATTERN: Final = 200
+COMPILED: Final = 3
+"""For each letter and place of a pattern."""
+MATCH: Final = 16
+MATCHED: Final = 48
+"""Letters of a name times places of a pattern that are matched for one unit."""
+_WIDTH: Final = re.compile(":([0-9]{1,3})}|uuid}|id}")
+MAX_LEVEL: Final = 63
+PART: Final = 2_000
+"""Items of one portion of a delta."""
+Seen = tuple[int, int, int]
+"""A replica by number, first and last time."""
+Held = Mapping[Replica, Span]
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What one container has shown for the first time: transitions, and states that stand alone.
 
-    `first` and `last` say when, in milliseconds after the start of the epoch.
+    `first` and `last` say when, in milliseconds after the start of the epoch. `levels` say how often it has shown a
+    state so far, where that has risen (`Span.level`).
     """
 
     container: str
@@ -44,6 +81,7 @@ class Sighting:
     states: tuple[State, ...] = ()
     first: int = 0
     last: int = 0
+    levels: tuple[tuple[State, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +103,23 @@ class Delta:
             items: tuple[Item, ...] = (*sighting.transitions, *sighting.states)
             for item in items:
                 found.add(item, replica, span)
+            for state, level in sighting.levels:
+                found.add(state, replica, span._replace(level=level))
         return found
+
+    def parts(self, size: int = PART) -> Iterator[Delta]:
+        """The same in portions of at most `size` items, each small enough for a decoder that trusts nobody."""
+        room = size
+        held: list[Sighting] = []
+        for one in self.sightings:
+            rest = one
+            while (items := len(rest.transitions) + len(rest.states) + len(rest.levels)) > room:
+                first, rest = _split(rest, room)
+                yield Delta((*held, first))
+                room, held = size, []
+            held.append(rest)
+            room -= items
+        yield Delta(tuple(held), self.commands, self.learned)
 
     @property
     def transitions(self) -> set[Transition]:
@@ -75,177 +129,319 @@ class Delta:
     @property
     def states(self) -> set[State]:
         """Every state, also those inside transitions."""
-        lone = {state for sighting in self.sightings for state in sighting.states}
+        lone = {state for one in self.sightings for state in (*one.states, *(state for state, _ in one.levels))}
         return lone | {end for one in self.transitions for end in (one.effect, one.cause)} | set(self.commands)
+
+
+def _split(one: Sighting, size: int) -> tuple[Sighting, Sighting]:
+    """The first `size` items of a sighting, and the rest."""
+    states = max(0, size - len(one.transitions))
+    levels = max(0, states - len(one.states))
+    first = replace(one, transitions=one.transitions[:size], states=one.states[:states], levels=one.levels[:levels])
+    rest = replace(one, transitions=one.transitions[size:], states=one.states[states:], levels=one.levels[levels:])
+    return first, rest
 
 
 def encode_delta(delta: Delta, lexicon: Lexicon) -> bytes:
     """Write `delta` against the present revision of `lexicon`; words that it lacks are spelled out."""
-    base = lexicon.revision
-    transitions = sorted(one for one in delta.transitions if one not in lexicon.transition_number)
-    states = sorted(one for one in delta.states if one not in lexicon.state_number)
-    texts = sorted({word for word in words_of(states, transitions) if word not in lexicon.text_number})
+    return delta_writer(delta, lexicon).message()
+
+
+def delta_writer(delta: Delta, lexicon: Lexicon) -> Writer:
+    """What `encode_delta` compresses."""
+    new_transitions = {one for one in delta.transitions if one not in lexicon.transition_number}
+    new_states = {one for one in delta.states if one not in lexicon.state_number}
+    texts = sorted({word for word in words_of(new_states, new_transitions) if word not in lexicon.text_number})
     text_number = _numbered(lexicon.text_number, texts)
+    states = in_order(new_states, text_number)
     state_number = _numbered(lexicon.state_number, states)
+    transitions = transitions_in_order(new_transitions, text_number, state_number)
     number = _numbered(lexicon.transition_number, transitions)
     writer = Writer()
-    writer.number(VERSION)
-    _write_revision(base, writer)
-    writer.texts(texts)
-    write_states(states, text_number, writer)
-    write_transitions(transitions, text_number, state_number, writer)
+    _write_revision(lexicon.revision, writer)
+    write_step(Step(tuple(texts), tuple(states), tuple(transitions)), text_number, state_number, writer)
     writer.number(len(delta.sightings))
     for sighting in delta.sightings:
         writer.text(sighting.container)
-        _write_span(Span(sighting.first, sighting.last), writer)
+        writer.column((sighting.first, sighting.last - sighting.first))
         writer.ascending(sorted({number[one] for one in sighting.transitions}))
         writer.ascending(sorted({state_number[one] for one in sighting.states}))
+        levels = sorted((state_number[state], level) for state, level in dict(sighting.levels).items())
+        writer.ascending([state for state, _ in levels])
+        writer.column([level for _, level in levels])
     _write_commands(delta.commands, state_number, writer)
     writer.texts(delta.learned)
-    return compress(bytes(writer.data))
+    return writer
 
 
-def decode_delta(data: bytes, lexicon: Lexicon) -> Delta:
+def decode_delta(data: bytes, lexicon: Lexicon, most: int = MAX_ITEMS) -> Delta:
     """Read a delta against the revision of `lexicon` that it names; items of a sighting come in the lexicon's order."""
-    reader = _opened(data, "delta")
-    base = _read_revision(reader)
-    if not lexicon.find(base):
-        raise BaseMismatchError(
-            "delta against another base", offending=base.digest.hex(), hint="send the delta in full"
-        )
-    _, states, transitions = read_words(reader, lexicon, base)
-    known_states = lexicon.states[: base.states] + states
-    known = lexicon.transitions[: base.transitions] + transitions
+    reader = Reader(decompress(data, "delta", most), items=most)
+    words = Words(lexicon, _base(reader, lexicon, "delta against another base", "send the delta in full"))
+    words.read_step(reader)
     sightings = []
-    for _ in range(reader.count()):
+    for _ in range(reader.count(SIGHTING)):
         container = reader.text()
-        span = _read_span(reader)
-        shown = tuple(known[one] for one in reader.ascending(len(known)))
-        alone = tuple(known_states[one] for one in reader.ascending(len(known_states)))
-        sightings.append(Sighting(container, shown, alone, *span))
-    commands = _read_commands(reader, known_states)
+        first, last = _read_times(reader)
+        shown = reader.ascending(len(words.transitions))
+        alone = reader.ascending(len(words.states))
+        risen = [words.states[one] for one in reader.ascending(len(words.states))]
+        levels = tuple(zip(risen, reader.column(len(risen), MAX_LEVEL + 1), strict=True))
+        transitions = tuple([words.transitions[one] for one in shown])
+        states = tuple([words.states[one] for one in alone])
+        sightings.append(Sighting(container, transitions, states, first, last, levels))
+    commands = _read_commands(reader, words.states)
     learned = tuple(reader.texts())
     reader.end()
     return Delta(tuple(sightings), commands, learned)
 
 
 def encode_extension(lexicon: Lexicon, base: Revision) -> bytes:
-    """What `lexicon` has learned since `base`; nothing if nothing."""
+    """What `lexicon` has learned since `base`; nothing if nothing.
+
+    Of more than a decoder will hold it is the beginning: whoever has taken that in asks again from there.
+    """
     if base == lexicon.revision:
         return b""
     if not lexicon.find(base):
-        raise BaseMismatchError("the other side stands at an unknown revision", offending=base.digest.hex())
+        raise BaseMismatchError("the other side stands at an unknown revision", offending=_named(base))
+    steps = lexicon.steps(base)
+    fits = takewhile(lambda price: price <= MAX_ITEMS, accumulate(map(_price, steps)))
+    told = steps[: max(1, sum(1 for _ in fits))]
     writer = Writer()
     _write_revision(base, writer)
-    steps = lexicon.steps(base)
-    writer.number(len(steps))
-    for step in steps:
-        writer.texts(step.texts)
-        write_states(step.states, lexicon.text_number, writer)
-        write_transitions(step.transitions, lexicon.text_number, lexicon.state_number, writer)
-    return compress(bytes(writer.data))
+    writer.number(len(told))
+    for step in told:
+        write_step(step, lexicon.text_number, lexicon.state_number, writer)
+    return writer.message()
 
 
-def apply_extension(lexicon: Lexicon, data: bytes) -> None:
+def apply_extension(lexicon: Lexicon, data: bytes, most: int = MAX_ITEMS) -> None:
     """Bring `lexicon` to where the writer of `encode_extension` stood; wholly or, with an error, not at all.
 
     Repeated and overtaken extensions change nothing. Where the two differ after the base, the writer's words count.
     """
     if not data:
         return
-    reader = Reader(decompress(data))
-    base = _read_revision(reader)
-    if not lexicon.find(base):
-        raise BaseMismatchError("words after another base", offending=base.digest.hex(), hint="ask for all words")
-    ours = lexicon.cut(base)
-    try:
-        theirs = [lexicon.read_extension(reader) for _ in range(reader.count())]
-        reader.end()
-    except CodecError:
+    reader = Reader(decompress(data, "extension", most), items=most)
+    base = _base(reader, lexicon, "words after another base", "ask for all words")
+    words = Words(lexicon, base)
+    theirs = []
+    for _ in range(reader.count(STEP)):
+        theirs.append(words.read_step(reader))
+        if not theirs[-1].states and not theirs[-1].transitions:
+            raise CodecError("a step without words", column=reader.at + 1)
+    reader.end()
+    ours = lexicon.steps(base)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
+    if same < min(len(ours), len(theirs)):
         lexicon.cut(base)
-        for step in ours:
-            lexicon.grow(step)
-        raise
-    if theirs == ours[: len(theirs)]:
-        for step in ours[len(theirs) :]:
-            lexicon.grow(step)
+        same = 0
+    elif same < len(ours):
+        return
+    for step in theirs[same:]:
+        lexicon.grow(step)
 
 
 def encode_model(model: Model) -> bytes:
-    """The whole model with its support, canonical: no base, sorted, replicas by number."""
+    """The whole model with its support, canonical: no base, sorted; support that several items share, once."""
+    return model_writer(model).message()
+
+
+def model_writer(model: Model) -> Writer:
+    """What `encode_model` compresses."""
     writer = Writer()
-    writer.number(VERSION)
     writer.text(model.app)
     replicas = sorted(model.replicas)
-    numbers = {replica: position for position, replica in enumerate(replicas)}
     writer.texts([one.worker for one in replicas])
-    writer.texts([one.container for one in replicas])
+    writer.uncounted([one.container for one in replicas])
     lexicon = Lexicon()
     lexicon.extend(model.states, model.transitions)
-    lexicon.write_since(Revision(), writer)
-    start = min((span.first for held in model.support.values() for span in held.values()), default=0)
-    writer.number(start)
+    words = Step(tuple(lexicon.texts), tuple(lexicon.states), tuple(lexicon.transitions))
+    write_step(words, lexicon.text_number, lexicon.state_number, writer)
+    number = {replica: position for position, replica in enumerate(replicas)}
+    rows: dict[tuple[Seen, ...], int] = {}
+    levels: dict[tuple[int, ...], int] = {}
     items: tuple[Item, ...] = (*lexicon.states, *lexicon.transitions)
-    for item in items:
-        held = sorted((numbers[replica], span) for replica, span in model.support[item].items())
-        writer.ascending([replica for replica, _ in held])
-        for _, span in held:
-            _write_span(Span(span.first - start, span.last - start), writer)
+    held = [sorted((number[replica], *span) for replica, span in model.support[item].items()) for item in items]
+    rows_of = [rows.setdefault(tuple([one[:3] for one in row]), len(rows)) for row in held]
+    levels_of = [levels.setdefault(tuple([one[3] for one in row]), len(levels)) for row in held]
+    _write_rows(list(rows), writer)
+    writer.column(_told_rows(items, rows_of))
+    writer.number(len(levels))
+    writer.column([len(row) for row in levels])
+    writer.column([level for row in levels for level in row])
+    writer.column(levels_of)
     _write_commands(model.commands, lexicon.state_number, writer)
     writer.texts(sorted(model.learned))
-    return compress(bytes(writer.data))
+    return writer
+
+
+def _told_rows(items: Sequence[Item], rows: Sequence[int]) -> list[int]:
+    """A state's row as it is; of a transition 0 for that of its effect, 1 for that of its cause, else from 2."""
+    row_of = dict(zip(items, rows, strict=True))
+    told = []
+    for item, row in zip(items, rows, strict=True):
+        if isinstance(item, State):
+            told.append(row)
+        else:
+            told.append(0 if row == row_of[item.effect] else 1 if row == row_of[item.cause] else row + 2)
+    return told
+
+
+def _read_told(reader: Reader, words: Words, rows: int) -> list[int]:
+    """Undo `_told_rows`; rows are numbered as they are first used."""
+    found = reader.column(len(words.states), rows)
+    row_of = dict(zip(words.states, found, strict=True))
+    for transition, told in zip(words.transitions, reader.column(len(words.transitions), rows + 2), strict=True):
+        effect, cause = row_of[transition.effect], row_of[transition.cause]
+        row = effect if told == 0 else cause if told == 1 else told - 2
+        if told and (row == effect or (told > 1 and row == cause)):
+            raise CodecError("support told in other words", column=reader.at + 1)
+        found.append(row)
+    if list(dict.fromkeys(found)) != list(range(rows)):
+        raise CodecError("rows out of order or unused", column=reader.at + 1)
+    return found
+
+
+def _write_rows(rows: Sequence[tuple[Seen, ...]], writer: Writer) -> None:
+    """Each row says which replicas, from when, until when; times by number of a table."""
+    seen = [one for row in rows for one in row]
+    times = sorted({time for _, first, last in seen for time in (first, last)})
+    at = {time: position for position, time in enumerate(times)}
+    writer.number(len(rows))
+    writer.ascending(times)
+    writer.column([len(row) for row in rows])
+    writer.column([b[0] - a[0] - 1 for row in rows for a, b in pairwise([(-1,), *row])])
+    writer.column([at[first] for _, first, _ in seen])
+    writer.column([at[last] - at[first] for _, first, last in seen])
 
 
 def decode_model(data: bytes, most: int = MAX_ITEMS) -> Model:
-    """Read a model; `most` bounds what it may hold (states, transitions, sightings) and with it the memory taken."""
-    reader = _opened(data, "model")
-    reader.items = most
+    """Read a model; `most` bounds what it may hold and with it memory and time: a trusted file may have more."""
+    reader = Reader(decompress(data, "model", most), items=most)
     app = reader.text()
     workers = reader.texts()
-    containers = reader.texts()
-    if len(workers) != len(containers):
-        raise CodecError("workers without containers", offending=f"{len(workers)} for {len(containers)}")
+    containers = reader.uncounted(len(workers))
     replicas = [Replica(*one) for one in zip(workers, containers, strict=True)]
     if any(a >= b for a, b in pairwise(replicas)):
         raise CodecError("replicas out of order", column=reader.at + 1)
     lexicon = Lexicon()
-    _, states, transitions = read_words(reader, lexicon, lexicon.revision)
-    start = reader.number()
-    items: tuple[Item, ...] = (*states, *transitions)
-    seen: Sightings = {item: _read_held(reader, replicas, start) for item in items}
-    commands = _read_commands(reader, states)
+    words = Words(lexicon, lexicon.revision)
+    words.read_step(reader)
+    items: tuple[Item, ...] = (*words.states, *words.transitions)
+    seen = dict(zip(items, _read_support(reader, replicas, words), strict=True))
+    commands = _read_commands(reader, words.states)
     learned = reader.texts()
     reader.end()
-    evidence = Evidence(seen, commands, set(learned))
-    _check_canonical(evidence, learned, replicas)
-    return Model(app, seen, commands, frozenset(learned), relabel_of(evidence))
+    if any(a >= b for a, b in pairwise(learned)):
+        raise CodecError("patterns out of order", column=reader.at + 1)
+    _check_support(words, seen, reader)
+    relabel = _checked_relabel(words, learned, reader)
+    return Model(app, seen, commands, frozenset(learned), relabel)
 
 
-def _read_held(reader: Reader, replicas: list[Replica], start: int) -> dict[Replica, Span]:
-    numbers = reader.ascending(len(replicas))
-    if not numbers:
-        raise CodecError("an item that nobody has shown", column=reader.at + 1)
-    held = {}
-    for number in numbers:
-        first, last = _read_span(reader)
-        held[replicas[number]] = _span(start + first, start + last)
-    return held
+def _read_rows(reader: Reader, replicas: Sequence[Replica]) -> list[Held]:
+    """Rows, each another one, none empty; every replica and every time in one of them."""
+    count = reader.count(ROW)
+    times = reader.ascending(MAX_NUMBER + 1)
+    sizes = reader.column(count, len(replicas) + 1)
+    reader.hold(sum(sizes) * SEEN)
+    steps = reader.column(sum(sizes), len(replicas))
+    firsts = reader.column(sum(sizes), len(times))
+    lasts = list(map(add, firsts, reader.column(sum(sizes), len(times))))
+    if 0 in sizes or max(lasts, default=0) >= max(1, len(times)) or len({*firsts, *lasts}) != len(times):
+        raise CodecError("support of nobody, or times of nothing", column=reader.at + 1)
+    rows: list[Held] = []
+    numbers: list[int] = []
+    end = 0
+    known: set[tuple[tuple[int, ...], ...]] = set()
+    for size in sizes:
+        at, end = end, end + size
+        row = [one + position for position, one in enumerate(accumulate(steps[at:end]))]
+        if row[-1] >= len(replicas):
+            raise CodecError("index out of range", column=reader.at + 1, offending=f"{row[-1]} of {len(replicas)}")
+        known.add((tuple(row), tuple(firsts[at:end]), tuple(lasts[at:end])))
+        numbers += row
+        spans = [Span(times[first], times[last]) for first, last in zip(firsts[at:end], lasts[at:end], strict=True)]
+        rows.append(dict(zip([replicas[one] for one in row], spans, strict=True)))
+    if len(known) != count or len(set(numbers)) != len(replicas):
+        raise CodecError("support that is repeated, or replicas that are unused", column=reader.at + 1)
+    return rows
 
 
-def _check_canonical(evidence: Evidence, learned: list[str], replicas: list[Replica]) -> None:
-    """Only what `Model.of` would make again is a model: labels generalised, a transition's states shown with it."""
-    relabel = relabel_of(evidence)
-    if any(a >= b for a, b in pairwise(learned)) or len(evidence.replicas) != len(replicas):
-        raise CodecError("not a model: patterns or replicas that are repeated or unused")
-    for item, held in evidence.seen.items():
-        if isinstance(item, State):
-            if relabelled(item, relabel) != item:
-                raise CodecError("not a model: a label that its own patterns would change", offending=item.label)
-            continue
-        for state in (item.effect, item.cause):
-            shown = evidence.seen[state]
-            if any(shown.get(replica) != span.joined(shown.get(replica, span)) for replica, span in held.items()):
+def _read_support(reader: Reader, replicas: Sequence[Replica], words: Words) -> list[Held]:
+    """The support of each item; items with the same share one object."""
+    rows = _read_rows(reader, replicas)
+    rows_of = _read_told(reader, words, len(rows))
+    count = reader.count(ROW)
+    sizes = reader.column(count, len(replicas) + 1)
+    reader.hold(sum(sizes))
+    flat = iter(reader.column(sum(sizes), MAX_LEVEL + 1))
+    levels = [tuple(islice(flat, size)) for size in sizes]
+    levels_of = reader.column(len(rows_of), count)
+    if len(set(levels)) != count or list(dict.fromkeys(levels_of)) != list(range(count)):
+        raise CodecError("levels that are repeated, out of order or unused", column=reader.at + 1)
+    both: dict[tuple[int, int], Held] = {}
+    for row, level in set(zip(rows_of, levels_of, strict=True)):
+        if len(rows[row]) != len(levels[level]):
+            raise CodecError("levels of others than the support", column=reader.at + 1)
+        both[row, level] = rows[row]
+        if any(levels[level]):
+            reader.hold(len(rows[row]) * SEEN)
+            pairs = zip(rows[row].items(), levels[level], strict=True)
+            both[row, level] = {replica: Span(span.first, span.last, one) for (replica, span), one in pairs}
+    return [both[pair] for pair in zip(rows_of, levels_of, strict=True)]
+
+
+def _check_support(words: Words, seen: Mapping[Item, Held], reader: Reader) -> None:
+    """Whoever shows a transition shows its states, as long: else `Model.of` would make something else of it."""
+    done: set[tuple[int, int]] = set()
+    for transition in words.transitions:
+        told = seen[transition]
+        for state in (transition.effect, transition.cause):
+            shown = seen[state]
+            pair = (id(shown), id(told))
+            if shown is told or pair in done:
+                continue
+            done.add(pair)
+            reader.hold(len(told) * SEEN)
+            if any(shown.get(replica) != span.joined(shown.get(replica, span)) for replica, span in told.items()):
                 raise CodecError("not a model: a transition shown without its states", offending=state.label)
+
+
+def _checked_relabel(words: Words, learned: Sequence[str], reader: Reader) -> Relabel:
+    """How the model generalises labels, if that leaves its own as they are; paid for before anything is matched."""
+    labels = {state.label for state in words.states}
+    entries = {entry for state in words.states for entry in state.context}
+    names = labels.union(entry.partition(" ")[2] for entry in entries)
+    _hold_patterns({*learned, *filter(_may_generalise, labels)}, names, reader)
+    relabel = Relabel(learned, labels)
+    changed = [one for one in labels if relabel(one) != one] or [one for one in entries if relabel.entry(one) != one]
+    if changed:
+        raise CodecError("not a model: a label that its own patterns would change", offending=min(changed))
+    return relabel
+
+
+def _may_generalise(label: str) -> bool:
+    return "{token:" in label or "{hex:" in label
+
+
+def _hold_patterns(patterns: Iterable[str], names: Iterable[str], reader: Reader) -> None:
+    """Pay for reading and compiling patterns, and for matching them with the names of their directories.
+
+    A matcher may have to keep every place of a pattern in mind at every letter of a name.
+    """
+    known: dict[str, tuple[int, int]] = {}
+    for pattern in patterns:
+        weight = len(pattern) + sum(int(width or 64) for width in _WIDTH.findall(pattern))
+        reader.hold(PATTERN + COMPILED * weight)
+        directory = pattern.rpartition("/")[0]
+        number, total = known.get(directory, (0, 0))
+        known[directory] = (number + 1, total + weight)
+    for name in names if known else ():
+        number, total = known.get(name.rpartition("/")[0], (0, 0))
+        reader.hold(len(name) // 2 + number * MATCH + total * len(name) // MATCHED)
 
 
 Numbered = TypeVar("Numbered", str, State, Transition)
@@ -256,48 +452,45 @@ def _numbered(known: dict[Numbered, int], new: Sequence[Numbered]) -> dict[Numbe
     return known | {one: len(known) + position for position, one in enumerate(new)}
 
 
-def _opened(data: bytes, what: str) -> Reader:
-    reader = Reader(decompress(data))
-    version = reader.number()
-    if version != VERSION:
-        raise CodecError(f"{what} of another version", offending=str(version), hint=f"this reads version {VERSION}")
-    return reader
+def _base(reader: Reader, lexicon: Lexicon, what: str, hint: str) -> Revision:
+    """The revision that a message names: `lexicon` must have stood there."""
+    base = Revision(reader.number(), reader.number(), reader.number(), reader.raw(4))
+    if not lexicon.find(base):
+        raise BaseMismatchError(f"{what} than {_named(lexicon.revision)}", offending=_named(base), hint=hint)
+    return base
 
 
-def _write_commands(commands: Mapping[State, str], number: dict[State, int], writer: Writer) -> None:
+def _named(revision: Revision) -> str:
+    return f"{revision.digest.hex()} with {revision.states} states"
+
+
+def _price(step: Step) -> int:
+    """At least what a reader will pay for it."""
+    letters = sum(len(text.encode("utf-8", "surrogateescape")) for text in step.texts)
+    entries = [entry for state in step.states for entry in state.context]
+    words = len(step.texts) * (TEXT + 1 + WORD) + len(step.states) * STATE + len(step.transitions) * (TRANSITION + 1)
+    return STEP + words + len(entries) + sum(map(is_mark, entries)) * MARK + letters // LETTERS_PER_ITEM
+
+
+def _write_commands(commands: Mapping[State, str], number: Mapping[State, int], writer: Writer) -> None:
     told = sorted((number[state], command) for state, command in commands.items())
     writer.ascending([state for state, _ in told])
-    writer.texts([command for _, command in told])
+    writer.cut()
+    writer.uncounted([command for _, command in told])
 
 
 def _read_commands(reader: Reader, states: Sequence[State]) -> dict[State, str]:
     told = [states[one] for one in reader.ascending(len(states))]
-    commands = reader.texts()
-    if len(commands) != len(told):
-        raise CodecError("commands without states", offending=f"{len(commands)} for {len(told)}")
-    return dict(zip(told, commands, strict=True))
+    return dict(zip(told, reader.uncounted(len(told)), strict=True))
 
 
-def _write_span(span: Span, writer: Writer) -> None:
-    writer.number(span.first)
-    writer.number(span.last - span.first)
-
-
-def _read_span(reader: Reader) -> Span:
-    first = reader.number()
-    return _span(first, first + reader.number())
-
-
-def _span(first: int, last: int) -> Span:
-    if last > MAX_NUMBER:
-        raise CodecError("time too large", offending=str(last))
-    return Span(first, last)
+def _read_times(reader: Reader) -> tuple[int, int]:
+    first, length = reader.number(), reader.number()
+    if first + length > MAX_NUMBER:
+        raise CodecError("time too large", offending=str(first + length))
+    return first, first + length
 
 
 def _write_revision(revision: Revision, writer: Writer) -> None:
     writer.column((revision.texts, revision.states, revision.transitions))
     writer.data += revision.digest
-
-
-def _read_revision(reader: Reader) -> Revision:
-    return Revision(reader.number(), reader.number(), reader.number(), reader.raw(4))

@@ -44,14 +44,19 @@ class Replica(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Log time in milliseconds: start of the first and of the last epoch in which something new was reported."""
+    """Log time in milliseconds: start of the first and of the last epoch in which something new was reported.
+
+    `level` says how often a state was seen: at least `2 ** level` times. Levels join by the higher one, so that what is
+    told twice counts once.
+    """
 
     first: int
     last: int
+    level: int = 0
 
     def joined(self, other: Span) -> Span:
         """The span that covers both."""
-        return Span(min(self.first, other.first), max(self.last, other.last))
+        return Span(min(self.first, other.first), max(self.last, other.last), max(self.level, other.level))
 
 
 Item = State | Transition

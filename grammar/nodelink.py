@@ -4,7 +4,8 @@ Rules of this file
     - No I/O: bytes and the name to blame come in, a value or an `InputError` comes out.
     - What networkx writes is read (`edges` or `links`, simple or multi); what it would silently repair is refused: a
       dangling edge would become a new vertex, a repeated id or edge would overwrite the first.
-    - A label is a string. An edge without a label has the label "".
+    - A label is a string. An edge without a label has the label "" or, as the edges of our dumps do, what its relation
+      and operation make: "USED/read", and the relation alone if there is no operation.
     - Syntax errors give line and column; errors of meaning give the place inside the document (`edges[3].target`).
 
 Invariant: every edge of a `LabelledGraph` joins two of its nodes, ids are unique, the order is the file's order.
@@ -153,7 +154,37 @@ def _edges(values: list[object], known: dict[NodeId, str], multi: bool, file: st
                 raise InputError(f"{place} is the same edge again", file=file, offending=_shown(value), hint=hint)
             seen.add(identity)
         label = edge.get("label")
-        yield Edge(source, target, "" if label is None else _label(label, place, file))
+        yield Edge(source, target, _dumped(edge, place, file) if label is None else _label(label, place, file))
+
+
+def _dumped(edge: dict[str, object], place: str, file: str) -> str:
+    """The label of an edge that has none: from relation and operation, each optional."""
+    parts = []
+    for name in ("relation", "operation"):
+        part = edge.get(name)
+        if not isinstance(part, str | None):
+            raise InputError(f"{place}.{name} is not a string", file=file, offending=_shown(part))
+        parts.append(part or "")
+    return operated(*parts)
+
+
+def operated(relation: str, operation: str) -> str:
+    """The edge label of a relation and an operation; `operation_of` takes it apart.
+
+    >>> operated("USED", "read"), operated("calls", "")
+    ('USED/read', 'calls')
+    """
+    return f"{relation}/{operation}" if operation else relation
+
+
+def operation_of(label: str) -> tuple[str, str]:
+    """Relation and operation of an edge label; different labels give different pairs.
+
+    >>> operation_of("USED/read"), operation_of("calls"), operation_of("calls/")
+    (('USED', 'read'), ('calls', ''), ('calls/', ''))
+    """
+    relation, _, operation = label.partition("/")
+    return (relation, operation) if operation else (label, "")
 
 
 def _identity(holder: dict[str, object], name: str, place: str, file: str) -> NodeId:
@@ -200,4 +231,7 @@ def _repeated_id(nodes: list[object]) -> object:
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # read with less of the stack in use
+        return "something nested very deeply"

@@ -42,6 +42,8 @@ FIELDS: Final = {
 WIDTHS: Final = frozenset({"hex", "token", "lower", "digits"})
 MAX_WIDTH: Final = 999  # RE2 counts to 1,000
 MAX_PATTERN: Final = 8192
+MAX_COMPILED: Final = 1 << 20
+"""Bytes that one compiled pattern may take: what somebody sends must not fill the memory of who reads it."""
 
 
 class _Matcher(Protocol):
@@ -113,13 +115,14 @@ class Pattern:
 def _options() -> object:
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = MAX_COMPILED
     return options
 
 
 _OPTIONS: Final = _options()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _compiled(regex: str) -> _Matcher:
     try:
         return cast(_Matcher, re2.compile(regex, _OPTIONS))

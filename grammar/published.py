@@ -7,6 +7,8 @@ Rules of this file
     - Only types of one label merge: every state keeps one label, so acceptance implies a label-preserving homomorphism.
     - Ours, not the paper's: an edge's label is kept beside the source state (`Source.relation`) and costs log|E| bits
       each; with no more than one edge label in the graphs that is 0, and the cost is the published one.
+    - Ours too: an automaton that does not count (`counted=False`, the preset `set`) reads sets instead of multisets.
+      Every multiplicity is then 1, and its cost follows from that: log 1 = 0.
     - A cyclic graph is refused: the published method needs a DAG.
 
 Invariant: rules are deterministic (one state per left side), and every graph that a model was learned from is a member
@@ -99,9 +101,11 @@ def combined_bits(forward: Tally, backward: Tally, types: int, labels: int, rela
 
 @dataclass(frozen=True, slots=True)
 class TreeAutomaton:
-    """A deterministic bottom-up automaton over multisets; states are 0..states-1, rules are sorted."""
+    """A deterministic bottom-up automaton over multisets (or sets); states are 0..states-1, rules are sorted."""
 
     rules: tuple[Rule, ...]
+    counted: bool = True
+    """Whether multiplicities matter; where they do not, each is 1."""
     table: Mapping[Left, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -130,12 +134,12 @@ class TreeAutomaton:
                 keep, gone = sorted(names[state] for state in pair)
                 names = [keep if name == gone else name for name in names]
             targets: dict[Left, int] = {}
-            renamed = [(renamed_left(left, names), names[state]) for left, state in self.rules]
+            renamed = [(renamed_left(left, names, self.counted), names[state]) for left, state in self.rules]
             pending = [(state, there) for left, state in renamed if (there := targets.setdefault(left, state)) != state]
         dense = {name: number for number, name in enumerate(sorted(set(names)))}
         final = tuple(dense[name] for name in names)
-        rules = {Rule(renamed_left(left, final), final[state]) for left, state in self.rules}
-        return TreeAutomaton(tuple(sorted(rules))), final
+        rules = {Rule(renamed_left(left, final, self.counted), final[state]) for left, state in self.rules}
+        return TreeAutomaton(tuple(sorted(rules)), self.counted), final
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,40 +240,48 @@ class PublishedModel:
         return {"format": FORMAT, "forward": rules(self.forward), "backward": rules(self.backward), "types": types}
 
 
-def base_model(graphs: Iterable[LabelledGraph]) -> PublishedModel:
-    """One state per distinct (multiset, label), each way, over the disjoint union; InputError for a cyclic graph."""
+def base_model(graphs: Iterable[LabelledGraph], *, counted: bool = True) -> PublishedModel:
+    """One state per distinct (multiset, label), each way, over the disjoint union; InputError for a cyclic graph.
+
+    Sets take the place of multisets where multiplicities are not `counted`.
+    """
     dag = Dag.of(graphs)
-    forward, f = _base(dag.labels, dag.sources, dag.forward)
-    backward, b = _base(dag.labels, dag.targets, dag.backward)
+    forward, f = _base(dag.labels, dag.sources, dag.forward, counted)
+    backward, b = _base(dag.labels, dag.targets, dag.backward, counted)
     return PublishedModel(forward, backward, frozenset(zip(f, b, strict=True)))
 
 
-def left_of(label: str, arcs: Mapping[tuple[str, int], int]) -> Left:
-    """The left side for a label and the number of edges per (edge label, state)."""
-    return Left(label, tuple(sorted(Source(relation, state, times) for (relation, state), times in arcs.items())))
+def left_of(label: str, arcs: Mapping[tuple[str, int], int], counted: bool = True) -> Left:
+    """The left side for a label and the number of edges per (edge label, state); each 1 if not `counted`."""
+    found = (Source(relation, state, times if counted else 1) for (relation, state), times in arcs.items())
+    return Left(label, tuple(sorted(found)))
 
 
-def renamed_left(left: Left, names: Sequence[int]) -> Left:
-    """`left` with its states renamed; sources that become equal add up."""
+def renamed_left(left: Left, names: Sequence[int], counted: bool = True) -> Left:
+    """`left` with its states renamed; sources that become equal add up, or are one if not `counted`."""
     arcs: Counter[tuple[str, int]] = Counter()
     for relation, state, times in left.sources:
         arcs[relation, names[state]] += times
-    return left_of(left.label, arcs)
+    return left_of(left.label, arcs, counted)
 
 
-def _base(labels: Sequence[str], arcs: Arcs, order: Sequence[Sequence[int]]) -> tuple[TreeAutomaton, list[int]]:
+def _base(
+    labels: Sequence[str], arcs: Arcs, order: Sequence[Sequence[int]], counted: bool
+) -> tuple[TreeAutomaton, list[int]]:
     states = [0] * len(labels)
     table: dict[Left, int] = {}
     for level in order:
         lefts = {
-            vertex: left_of(labels[vertex], Counter((relation, states[other]) for relation, other in arcs[vertex]))
+            vertex: left_of(
+                labels[vertex], Counter((relation, states[other]) for relation, other in arcs[vertex]), counted
+            )
             for vertex in level
         }
         for left in sorted(set(lefts.values())):
             table[left] = len(table)
         for vertex, left in lefts.items():
             states[vertex] = table[left]
-    return TreeAutomaton(tuple(Rule(*item) for item in sorted(table.items()))), states
+    return TreeAutomaton(tuple(Rule(*item) for item in sorted(table.items())), counted), states
 
 
 def _run(
@@ -284,17 +296,17 @@ def _run(
                 break
             counts[relation, state] += 1
         else:
-            states[vertex] = automaton.table.get(left_of(labels[vertex], counts))
+            states[vertex] = automaton.table.get(left_of(labels[vertex], counts, automaton.counted))
     return states
 
 
-def from_value(value: object, file: str) -> PublishedModel:
-    """The model that `to_value` wrote; InputError if it is not one."""
+def from_value(value: object, file: str, *, counted: bool = True) -> PublishedModel:
+    """The model that `to_value` wrote; InputError if it is not one. Whether it counts is not in it."""
     try:
         stored = msgspec.convert(value, _Stored)
     except (msgspec.ValidationError, UnicodeError) as error:
         raise InputError("not a published model", file=file, offending=str(error), hint=WRITTEN_BY) from None
-    forward, backward = _checked(stored.forward, file), _checked(stored.backward, file)
+    forward, backward = _checked(stored.forward, file, counted), _checked(stored.backward, file, counted)
     names = forward.labels, backward.labels
     for f, b in stored.types:
         if not (f < len(names[0]) and b < len(names[1]) and names[0][f] == names[1][b]):
@@ -311,7 +323,7 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     types: tuple[tuple[Count, Count], ...]
 
 
-def _checked(rules: tuple[Rule, ...], file: str) -> TreeAutomaton:
+def _checked(rules: tuple[Rule, ...], file: str, counted: bool) -> TreeAutomaton:
     """The automaton of stored rules, if they keep this file's invariants."""
     labels: dict[int, str] = {}
     for rule in rules:
@@ -319,9 +331,9 @@ def _checked(rules: tuple[Rule, ...], file: str) -> TreeAutomaton:
     seen: set[Left] = set()
     for rule in rules:
         left = rule.left
-        proper = left == left_of(left.label, {(s.relation, s.state): s.times for s in left.sources})
+        proper = left == left_of(left.label, {(s.relation, s.state): s.times for s in left.sources}, counted)
         known = rule.state < len(labels) and all(s.state in labels and s.times > 0 for s in left.sources)
         if left in seen or not proper or not known or labels[rule.state] != left.label:
             raise InputError("not a transition of a model", file=file, offending=repr(tuple(rule)), hint=WRITTEN_BY)
         seen.add(left)
-    return TreeAutomaton(tuple(sorted(rules)))
+    return TreeAutomaton(tuple(sorted(rules)), counted)

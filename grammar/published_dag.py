@@ -84,5 +84,5 @@ def _cycle(parts: Sequence[LabelledGraph], starts: Sequence[int], sources: Arcs,
     path = list(walk)
     at = bisect_right(starts, vertex) - 1
     names = [str(parts[at].nodes[step - starts[at]]) for step in [vertex, *reversed(path[path.index(vertex) :])]]
-    hint = "break the cycle, for example by giving a vertex a new version when it is changed"
+    hint = "break the cycle, for example by a new version of what changes, or learn with the preset `causes`"
     return InputError(NEEDS_DAG, file=parts[at].file, offending=" -> ".join(names), hint=hint)

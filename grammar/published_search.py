@@ -64,9 +64,15 @@ class Found:
     complete: bool
 
 
-def learn(graphs: Sequence[LabelledGraph], *, limit: int | None = None, observer: Observer | None = None) -> Found:
+def learn(
+    graphs: Sequence[LabelledGraph],
+    *,
+    counted: bool = True,
+    limit: int | None = None,
+    observer: Observer | None = None,
+) -> Found:
     """Base model of the disjoint union of `graphs`, then `climb`. InputError for a cyclic graph."""
-    return climb(base_model(graphs), graphs, limit=limit, observer=observer)
+    return climb(base_model(graphs, counted=counted), graphs, limit=limit, observer=observer)
 
 
 def climb(
@@ -113,11 +119,12 @@ class Side:
     weight: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     """State → learned vertices in it."""
     tally: Tally = field(default_factory=Tally)
+    counted: bool = True
 
     @classmethod
     def of(cls, automaton: TreeAutomaton, vertices: Sequence[int], undo: Undo) -> Side:
         """Index an automaton; `vertices` are the states of the learned vertices."""
-        side = cls(undo)
+        side = cls(undo, counted=automaton.counted)
         for left, state in automaton.rules:
             side._put(left, state)
         side.tally = automaton.tally(vertices)
@@ -148,7 +155,7 @@ class Side:
         for left in list(self.using[gone]):
             target = self.rules[left]
             self.remove(left, target)
-            renamed = _replaced(left, gone, keep)
+            renamed = _replaced(left, gone, keep, self.counted)
             there = self.rules.get(renamed)
             if there is None:
                 self.add(renamed, target)
@@ -293,11 +300,11 @@ class Folding:
         self.types += 1 if present else -1
 
 
-def _replaced(left: Left, gone: int, keep: int) -> Left:
+def _replaced(left: Left, gone: int, keep: int, counted: bool) -> Left:
     arcs: defaultdict[tuple[str, int], int] = defaultdict(int)
     for relation, state, times in left.sources:
         arcs[relation, keep if state == gone else state] += times
-    return left_of(left.label, arcs)
+    return left_of(left.label, arcs, counted)
 
 
 def _automaton(side: Side, names: dict[int, int]) -> TreeAutomaton:
@@ -305,4 +312,5 @@ def _automaton(side: Side, names: dict[int, int]) -> TreeAutomaton:
         arcs = {(source.relation, names[source.state]): source.times for source in left.sources}
         return left_of(left.label, arcs)
 
-    return TreeAutomaton(tuple(sorted(Rule(renamed(left), names[state]) for left, state in side.rules.items())))
+    rules = (Rule(renamed(left), names[state]) for left, state in side.rules.items())
+    return TreeAutomaton(tuple(sorted(rules)), side.counted)

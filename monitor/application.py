@@ -3,6 +3,8 @@
 Rules of this file
     - Taking a delta adds to evidence and nothing else; the model is made when somebody asks, and kept until a delta
       comes (also a repeated one: it may widen the time in which something was seen).
+    - Alarms are judged and questions answered on the model of all that was seen, which is exact; what a model costs, and
+      what is handed on, is the one that is folded by description length.
     - What is new is told to the store item by item, inside the caller's transaction.
 
 Complexity: a delta costs its own size; the model O(evidence).
@@ -36,6 +38,7 @@ class Application:
         self.lexicon = Lexicon()
         self.evidence = Evidence()
         self._model: Model | None = None
+        self._folded: Model | None = None
 
     @staticmethod
     def load(store: Store, name: str) -> Application:
@@ -59,6 +62,13 @@ class Application:
         if self._model is None:
             self._model = Model.of(self.name, self.evidence)
         return self._model
+
+    @property
+    def folded(self) -> Model:
+        """The same, merged by minimum description length: what is handed on."""
+        if self._folded is None:
+            self._folded = self.model.folded()
+        return self._folded
 
     @property
     def replicas(self) -> set[Replica]:
@@ -85,7 +95,8 @@ class Application:
         for pattern in delta.learned:
             self.evidence.learned.add(pattern)
             store.add_learned(self.name, pattern)
-        self._model = None if delta else self._model
+        if delta:
+            self._model = self._folded = None
         return news
 
     def _number(self, item: Item) -> int:

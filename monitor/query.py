@@ -138,7 +138,8 @@ def _named(models: Iterable[Model], node: str) -> tuple[Model, State]:
     for model in models:
         if node in model.by_id:
             return model, model.by_id[node]
-        found += [(model, number) for number in model.by_id if node and number.startswith(node)]
+        states = {state for number, state in model.by_id.items() if node and number.startswith(node)}
+        found += [(model, model.ids[state]) for state in states]
     if not found:
         raise InputError("no such node", offending=node, hint="winnower nodes --app APP KEY=PATTERN lists ids")
     if len(found) > 1:

@@ -25,13 +25,13 @@ from grammar import InputError, Replica, Span
 from monitor.sequence import SessionSequence
 
 FILE: Final = "monitor.sqlite"
-FORMAT: Final = 2
+FORMAT: Final = 3
 MAX_SESSIONS: Final = 8
 """Sessions of one agent whose late envelopes are still told from repeated ones."""
 _SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE words (app TEXT, number INTEGER, extension BLOB NOT NULL, PRIMARY KEY (app, number)) WITHOUT ROWID;
-CREATE TABLE sighting (app TEXT, item INTEGER, worker TEXT, container BLOB, first INTEGER, last INTEGER,
+CREATE TABLE sighting (app TEXT, item INTEGER, worker TEXT, container BLOB, first INTEGER, last INTEGER, level INTEGER,
     PRIMARY KEY (app, item, worker, container)) WITHOUT ROWID;
 CREATE TABLE command (app TEXT, state INTEGER, command BLOB NOT NULL, PRIMARY KEY (app, state)) WITHOUT ROWID;
 CREATE TABLE learned (app TEXT, pattern BLOB, PRIMARY KEY (app, pattern)) WITHOUT ROWID;
@@ -144,17 +144,17 @@ class Store:
 
     def sightings(self, app: str) -> Iterator[tuple[int, Replica, Span]]:
         """Who has shown which item (even numbers: states, odd: transitions)."""
-        query = "SELECT item, worker, container, first, last FROM sighting WHERE app = ?"
-        for item, worker, container, first, last in self._rows(query, app):
-            yield int(item), Replica(str(worker), _text(container)), Span(int(first), int(last))
+        query = "SELECT item, worker, container, first, last, level FROM sighting WHERE app = ?"
+        for item, worker, container, *span in self._rows(query, app):
+            yield int(item), Replica(str(worker), _text(container)), Span(*map(int, span))
 
     def add_sightings(self, app: str, rows: Iterable[tuple[int, Replica, Span]]) -> None:
         """Add sightings; known ones widen their span."""
         query = (
-            "INSERT INTO sighting VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " first = min(first, excluded.first), last = max(last, excluded.last)"
+            "INSERT INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " first = min(first, excluded.first), last = max(last, excluded.last), level = max(level, excluded.level)"
         )
-        values = ((app, item, r.worker, _raw(r.container), s.first, s.last) for item, r, s in rows)
+        values = ((app, item, r.worker, _raw(r.container), *span) for item, r, span in rows)
         self._db.executemany(query, values)
 
     def commands(self, app: str) -> list[tuple[int, str]]:

@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "query": ("winnower.query_command", "query", "Ask in the policy language."),
     "alerts": ("winnower.query_command", "alerts", "What fired."),
     "policy": ("winnower.policy_command", "policy", "List, check and test policies."),
-    "grammar": ("winnower.grammar_command", "grammar", "The published grammar learner on graph files."),
+    "grammar": ("winnower.grammar_command", "grammar", "Learn, check, merge and draw grammars of graph files."),
     "doctor": ("winnower.doctor", "doctor", "What this machine can and cannot do."),
 }
 

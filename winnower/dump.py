@@ -6,7 +6,7 @@ Rules of this file
       `relation, operation, time` in event order. `APP.model.json`: nodes `id, label, support`.
     - ASCII only. Ids and objects are escaped so that different ones stay different; a file's name never leaves DIR.
 
-Complexity: O(vertices + edges) on disk; in memory one number per vertex that changed its state.
+Complexity: O(vertices + edges) on disk; in memory one number per vertex.
 Source: design section 5 (--dump).
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -31,8 +32,8 @@ class _Part:
     """One application's instances on one worker."""
 
     def __init__(self, states: States) -> None:
-        self.states = states
-        self.moved: dict[str, int] = {}
+        self.table = states
+        self.states: dict[str, array[int]] = {}
         self.vertices: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - lives as long as the dump
         self.edges: IO[str] = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - lives as long as the dump
 
@@ -41,13 +42,13 @@ class _Part:
         resolved: dict[int, tuple[str, str]] = {}
         self.vertices.seek(0)
         for line in self.vertices:
-            ident, state, obj = line.rstrip("\n").split("\t")
-            number = self.moved.get(ident, int(state))
+            where, vertex, obj = line.rstrip("\n").split("\t")
+            number = self.states[where][int(vertex) - 1]
             if number not in resolved:
-                known = model.state_of(State(*self.states.states[number]))
+                known = model.state_of(State(*self.table.states[number]))
                 resolved[number] = (shown(known.label), model.ids[known])
             label, state_id = resolved[number]
-            yield to_json({"id": ident, "label": label, "state": state_id, "object": obj}, None)
+            yield to_json({"id": f"{where}/{vertex}", "label": label, "state": state_id, "object": obj}, None)
 
     def links(self) -> Iterator[str]:
         """Every edge as JSON."""
@@ -108,14 +109,16 @@ class WorkerDump:
             found = self._wheres[scope.container] = f"{unique(self._worker)}/{unique(scope.container)}"
         return found
 
-    def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
+    def vertex(self, scope: Scope, number: int, label: str, ident: str) -> None:
         """One new vertex."""
         where = self._where(scope)
-        self._part(scope).vertices.write(f"{where}/{number}\t{state}\t{where}/{unique(ident)}\n")
+        part = self._part(scope)
+        part.states.setdefault(where, array("l")).append(-1)
+        part.vertices.write(f"{where}\t{number}\t{where}/{unique(ident)}\n")
 
-    def moved(self, scope: Scope, number: int, state: int) -> None:
-        """A vertex changed its state before it passed anything on."""
-        self._part(scope).moved[f"{self._where(scope)}/{number}"] = state
+    def sealed(self, scope: Scope, number: int, state: int) -> None:
+        """A vertex has its state."""
+        self._part(scope).states[self._where(scope)][number - 1] = state
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         """One new edge."""

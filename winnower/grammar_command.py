@@ -1,48 +1,43 @@
 """`winnower grammar`: the grammar engine on graph files.
 
 Rules of this file
-    - Files are read and written here and nowhere in `grammar/`; every failure is one located line and exit code 2.
+    - Parses options and says what was found; what a model is, is in `grammar.learned*`; files, in `grammar_files`.
     - Exit 0 is yes, 1 is no (a non-member, with the first vertices that do not fit), 2 is bad usage or bad input.
     - Text from files is escaped before it is shown.
 
-Invariant: an output file is either complete or untouched: it is written beside its place and then moved there.
-Complexity: that of the search (grammar/published_search.py); a file is read once, up to its limit.
+Complexity: that of learning (`grammar.published_search`, `grammar.merging`) and of parsing (`grammar.parsing`).
 Source: design section 5 (command line, errors).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from math import isnan
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import click
 
+from grammar.causal import CausalGraph
+from grammar.cost import TRACING
 from grammar.errors import InputError, escape
-from grammar.nodelink import DEFAULT_LIMITS, LabelledGraph, NodeId, from_json, parse_json
-from grammar.published import Misfit, PublishedModel, base_model, from_value
-from grammar.published_search import climb
+from grammar.evidence import Evidence
+from grammar.learned import PRESETS, Blame, Delta
+from grammar.learned_causes import Causes
+from grammar.learned_trees import LIMIT, Trees, by_digest
+from grammar.modelfile import MOST_TRACING, Learned, delta_bytes, model_bytes
+from grammar.nodelink import LabelledGraph
+from grammar.published_search import Observer, Step
+from winnower.grammar_files import located, open_any, open_model, progress, read_graph, write
+from winnower.grammar_show import FORMATS, shown
 
 FIRST: Final = 10
 """How many vertices that do not fit are named."""
 
-EVALUATIONS: Final = 100_000
-
 FILE: Final = click.Path(path_type=Path)
-
-
-class Refused(click.ClickException):
-    """Bad input: its line on standard error, and exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: IO[str] | None = None) -> None:
-        """Print the line as it is, so that `file:line:column` starts it."""
-        click.echo(self.message, file=file, err=file is None)
+TREES: Final = PRESETS[:2]
 
 
 @click.group(name="grammar")
@@ -54,26 +49,34 @@ def grammar() -> None:
 @click.argument("graphs", metavar="GRAPH...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", metavar="MODEL", type=FILE, required=True, help="Where the model is written.")
 @click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=EVALUATIONS,
+    "--preset",
+    type=click.Choice(PRESETS),
+    default=PRESETS[0],
     show_default=True,
-    help="Try at most this many merges.",
+    help="What a vertex demands: its neighbours counted, its neighbours, or its causes (edges lead to causes).",
 )
-def learn(graphs: Sequence[Path], output: Path, limit: int) -> None:
-    """Learn one model from all the GRAPHs together."""
-    with _located():
-        values = [_read_graph(path) for path in graphs]
-        base = base_model(values)
-        found = climb(base, values, limit=limit)
-        _write(output, json.dumps(found.model.to_value()).encode("ascii") + b"\n")
-    states = len(found.model.forward.labels), len(found.model.backward.labels)
-    click.echo(
-        f"{escape(str(output), 400)}: {states[0]} + {states[1]} states, {len(found.model.types)} types, "
-        f"{found.bits:.3f} bits (unmerged {base.total_bits(values):.3f}), {found.evaluations} merges tried"
-    )
-    if not found.complete:
-        click.echo(f"stopped at --limit {limit}: a larger limit may find fewer bits", err=True)
+@click.option(
+    "--tracing",
+    type=click.FloatRange(min=0, max=MOST_TRACING),
+    help=f"For `causes`: bits that a bit which an answer leaves open is worth; more merges less.  [default: {TRACING}]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0, max=2**53),
+    help=f"For `multiset` and `set`: try at most this many merges.  [default: {LIMIT}]",
+)
+def learn(graphs: Sequence[Path], output: Path, preset: str, tracing: float | None, limit: int | None) -> None:
+    """Learn one model from all the GRAPHs together; the same graph twice is one."""
+    _check_options(preset, tracing, limit)
+    with located(), progress("learning") as tell:
+        values = [read_graph(path) for path in graphs]
+        if preset in TREES:
+            model = _learned(values, preset, LIMIT if limit is None else limit, _observer(tell))
+        else:
+            model = _caused(values, TRACING if tracing is None else tracing)
+        write(output, model_bytes(model))
+        summary = _summary(model)
+    _tell(output, model, summary)
 
 
 @grammar.command()
@@ -82,75 +85,145 @@ def learn(graphs: Sequence[Path], output: Path, limit: int) -> None:
 @click.pass_context
 def accepts(context: click.Context, model: Path, graph: Path) -> None:
     """Say whether GRAPH is a member of MODEL: exit 0 if so, else 1 and the first vertices that do not fit."""
-    with _located():
-        misfits = _read_model(model).misfits(_read_graph(graph))
-    if not misfits:
+    with located(), progress("parsing"):
+        blamed = open_model(model).blamed(read_graph(graph))
+    if not blamed:
         click.echo("member")
         return
-    for line in _misfit_lines(misfits):
+    for line in _blame_lines(blamed):
         click.echo(line)
     context.exit(1)
 
 
-def _misfit_lines(misfits: Sequence[Misfit]) -> Iterator[str]:
-    parts: dict[NodeId, list[Misfit]] = {}
-    for misfit in misfits:
-        parts.setdefault(misfit.vertex, []).append(misfit)
-    yield f"non-member: {len(parts)} {'vertex does' if len(parts) == 1 else 'vertices do'} not fit"
-    for vertex, found in islice(parts.items(), FIRST):
-        shown, reasons = escape(json.dumps(vertex, ensure_ascii=False)), ", ".join(misfit.reason for misfit in found)
-        yield f"  {shown} with label '{escape(found[0].label)}': unknown {reasons}"
-    if len(parts) > FIRST:
-        yield f"  ... and {len(parts) - FIRST} more"
+@grammar.command()
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.argument("graph", metavar="GRAPH", type=FILE)
+@click.option("-o", "--output", metavar="DELTA", type=FILE, required=True, help="Where the delta is written.")
+def delta(model: Path, graph: Path, output: Path) -> None:
+    """Write what GRAPH adds to MODEL: nothing for a member. `merge` applies it."""
+    with located(), progress("comparing"):
+        base, value = open_model(model), read_graph(graph)
+        found = base.delta(value)
+        write(output, delta_bytes(found))
+    click.echo(f"{escape(str(output), 400)}: {_added(found)}")
 
 
-def _read_graph(path: Path) -> LabelledGraph:
-    return from_json(_read(path), str(path))
+@grammar.command()
+@click.argument("files", metavar="MODEL...", type=FILE, nargs=-1, required=True)
+@click.option("-o", "--output", metavar="MODEL", type=FILE, required=True, help="Where the model is written.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0, max=2**53),
+    default=0,
+    help="For `multiset` and `set`: try this many merges, if that is more than the models were learned with.",
+)
+def merge(files: Sequence[Path], output: Path, limit: int) -> None:
+    """Make one model of all MODELs; deltas among them are applied afterwards, in their order."""
+    with located(), progress("merging") as tell:
+        values = [open_any(path) for path in files]
+        model = _merged(values, files, limit, _observer(tell))
+        write(output, model_bytes(model))
+        summary = _summary(model)
+    _tell(output, model, summary)
 
 
-def _read_model(path: Path) -> PublishedModel:
-    return from_value(parse_json(_read(path), str(path)), str(path))
+@grammar.command()
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.option("--format", "how", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
+@click.option("-o", "--output", metavar="FILE", type=FILE, help="Where it is written, instead of standard output.")
+def show(model: Path, how: str, output: Path | None) -> None:
+    """Draw MODEL: states with their support, operations, loops."""
+    with located():
+        with progress("drawing"):
+            text = shown(open_model(model), how)
+        if output is not None:
+            write(output, text.encode("utf-8"))
+            return
+    click.echo(text, nl=False)
 
 
-def _read(path: Path) -> bytes:
-    """The file's bytes, one more than the limit at most: what is too large is refused where it is parsed."""
-    with path.open("rb") as stream:
-        return stream.read(DEFAULT_LIMITS.size + 1)
+def _check_options(preset: str, tracing: float | None, limit: int | None) -> None:
+    if tracing is not None and (preset in TREES or isnan(tracing)):
+        raise click.UsageError("--tracing is a number of bits, for --preset causes.")
+    if limit is not None and preset not in TREES:
+        raise click.UsageError("--limit is for --preset multiset or set.")
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all; a link is followed, a device or a folder is refused."""
-    try:
-        target = path.resolve()
-        if target.is_symlink():  # only from Python 3.13 on: earlier ones raise
-            raise InputError("links that point at each other", file=str(path))
-        if target.exists() and not target.is_file():
-            raise InputError("not a regular file: a model cannot be written there", file=str(path))
-        _replace(target, target.with_name(f".{target.name}.{os.getpid()}.tmp"), data)
-    except OSError as error:
-        raise InputError(error.strerror or type(error).__name__, file=str(path)) from None
-    except RuntimeError as error:  # Path.resolve on links that point at each other
-        raise InputError(str(error), file=str(path)) from None
+def _learned(graphs: Sequence[LabelledGraph], preset: str, limit: int, observer: Observer) -> Learned:
+    return Trees.of(preset, by_digest(graphs, preset), limit, observer)
 
 
-def _replace(target: Path, beside: Path, data: bytes) -> None:
-    try:
-        with beside.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+def _caused(graphs: Sequence[LabelledGraph], tracing: float) -> Learned:
+    evidence = Evidence()
+    for graph in graphs:
+        evidence.update(CausalGraph.of(graph).evidence())
+    return Causes.of(evidence, tracing)
 
 
-@contextmanager
-def _located() -> Iterator[None]:
-    """Turn bad input and files that cannot be used into one line and exit code 2."""
-    try:
-        yield
-    except InputError as error:
-        raise Refused(str(error)) from None
-    except OSError as error:
-        name = error.filename if error.filename is not None else ""
-        raise Refused(str(InputError(error.strerror or type(error).__name__, file=os.fsdecode(name)))) from None
+def _merged(values: Sequence[Learned | Delta], files: Sequence[Path], limit: int, observer: Observer) -> Learned:
+    first = values[0]
+    if isinstance(first, Delta):
+        raise InputError(
+            "a delta cannot come first", file=str(files[0]), hint="name the model that it is for before it"
+        )
+    for value, path in zip(values, files, strict=True):
+        if value.preset != first.preset:
+            found = f"{first.preset} and {value.preset}"
+            raise InputError("models of different presets cannot be merged", file=str(path), offending=found)
+    deltas = [value for value in values if isinstance(value, Delta)]
+    if isinstance(first, Causes):
+        return first.merged([value for value in values[1:] if isinstance(value, Causes)], deltas)
+    return first.merged([value for value in values[1:] if isinstance(value, Trees)], deltas, limit, observer)
+
+
+def _observer(tell: Callable[[str], None]) -> Observer:
+    def told(step: Step) -> None:
+        tell(f"{step.bits:.0f} bits after {step.evaluations} merges tried")
+
+    return told
+
+
+def _summary(model: Learned) -> str:
+    if isinstance(model, Causes):
+        base, found = model.base, model.model
+        return (
+            f"{len(found.states)} states, {len(found.transitions)} transitions "
+            f"(unmerged {len(base.states)} and {len(base.transitions)}), {_count(len(base.replicas), 'graph')}"
+        )
+    states = f"{len(model.model.forward.labels)} + {len(model.model.backward.labels)} states"
+    search = model.search
+    if search is None:
+        return states
+    bits = f"{search.bits:.3f} bits (unmerged {search.unmerged:.3f})"
+    return f"{states}, {len(model.model.types)} types, {bits}, {search.evaluations} merges tried"
+
+
+def _tell(output: Path, model: Learned, summary: str) -> None:
+    click.echo(f"{escape(str(output), 400)}: {summary}")
+    if isinstance(model, Trees) and model.search is not None and not model.search.is_complete:
+        click.echo(f"stopped at --limit {model.limit}: a larger limit may find fewer bits", err=True)
+
+
+def _added(found: Delta) -> str:
+    if not found:
+        return "member: nothing to add"
+    if found.graphs:
+        vertices = sum(len(graph) for graph in found.graphs.values())
+        edges = sum(len(graph.edges) for graph in found.graphs.values())
+        return f"the graph is new: {_count(vertices, 'vertex', 'vertices')}, {_count(edges, 'edge')}"
+    transitions = found.evidence.transitions
+    states = len(found.evidence.seen) - len(transitions)
+    return f"{_count(states, 'state')} and {_count(len(transitions), 'transition')} are new"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _blame_lines(blamed: Sequence[Blame]) -> Iterator[str]:
+    yield f"non-member: {len(blamed)} {'vertex does' if len(blamed) == 1 else 'vertices do'} not fit"
+    for one in islice(blamed, FIRST):
+        vertex = escape(json.dumps(one.vertex, ensure_ascii=False))
+        yield f"  {vertex} with label '{escape(one.label)}': {one.reason}"
+    if len(blamed) > FIRST:
+        yield f"  ... and {len(blamed) - FIRST} more"

@@ -187,7 +187,7 @@ def replay(
             recorder = Dump() if dumped_at is not None else None
             monitor, told = run(recording, recorder, store)
         if recorder is not None and dumped_at is not None:
-            recorder.write(dumped_at, {name: app.model for name, app in monitor.apps.items()})
+            recorder.write(dumped_at, {name: app.folded for name, app in monitor.apps.items()})
         if told_at is not None:
             told_at.write_text(to_json(told.value(monitor)) + "\n", encoding="ascii")
         for leftover in (f"{FILE}-wal", f"{FILE}-shm"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from agent.epochs import Epoch
 from grammar import encode_model
+from monitor.alerts import Alert
 from monitor.monitor import Monitor
 
 
@@ -78,7 +79,7 @@ class Report:
         """As one JSON object."""
         apps = {}
         for name, app in sorted(monitor.apps.items()):
-            model = app.model
+            model = app.folded
             apps[name] = {
                 "states": len(model.states),
                 "transitions": len(model.transitions),
@@ -92,7 +93,7 @@ class Report:
             "epoch_seconds": self.epoch_seconds,
             "workers": {name: one.value() for name, one in self.workers.items()},
             "apps": apps,
-            "alerts": [alert.value() for alert in monitor.alerts],
+            "alerts": [_alert(alert, monitor) for alert in monitor.alerts],
             "totals": {
                 "raw_bytes": sum(one.raw_bytes for one in reports),
                 "uplink_bytes": sum(one.uplink for one in reports),
@@ -103,3 +104,10 @@ class Report:
                 "peak_rss_bytes": self.peak_rss_bytes,
             },
         }
+
+
+def _alert(alert: Alert, monitor: Monitor) -> dict[str, object]:
+    """An alert whose nodes are those of the application's folded model, which is what a dump shows."""
+    model = monitor.apps[alert.app].folded
+    nodes = [model.ids[model.by_id[node]] if node in model.by_id else node for node in alert.nodes]
+    return alert.value() | {"nodes": list(dict.fromkeys(nodes))}

@@ -145,20 +145,21 @@ class Graph:
         self.idents: dict[tuple[str, int], str] = {}
         self.edges: list[tuple[tuple[str, int], str, str, tuple[str, int], int]] = []
 
-    def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
+    def vertex(self, scope: Scope, number: int, label: str, ident: str) -> None:
         key = scope.container, number
         assert key not in self.labels
-        self.labels[key], self.idents[key] = scope.states.states[state][0], ident
-        self.states[key] = state
+        self.labels[key], self.idents[key] = label, ident
 
-    def moved(self, scope: Scope, number: int, state: int) -> None:
+    def sealed(self, scope: Scope, number: int, state: int) -> None:
         key = scope.container, number
+        assert key not in self.states
         assert self.labels[key] == scope.states.states[state][0]
         self.states[key] = state
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:
         ends = (scope.container, effect), (scope.container, cause)
-        assert all(end in self.labels for end in ends), "an edge between vertices that exist"
+        assert ends[0] in self.labels, "an edge between vertices that exist"
+        assert ends[1] in self.states, "the cause is sealed before it passes something on"
         self.edges.append((ends[0], *KINDS_OF_EDGE[kind], ends[1], millis))
 
 

@@ -33,6 +33,7 @@ def test_the_command_line_kept_for_a_state_is_the_smallest() -> None:
     world = World()
     for word in ("b", "a", "c"):
         world.execve("/bin/x", ["x", word], pid=300).call("exit_group", exit=None, pid=300, comm="x", exe="/bin/x")
+    world.node.tick()
     assert set(world.node.states["host"].commands.values()) == {"x a"}
 
 

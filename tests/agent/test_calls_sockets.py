@@ -93,7 +93,7 @@ def test_a_connection_is_a_unit_from_accept_to_close() -> None:
     inside = world.process(100).current
     world.close(4)
     assert inside is not world.process(100).current is world.process(100).base
-    assert inside.context == ("unit Socket 10.0.0.2:{port}>*:80", "first File /www/a")
+    assert inside.context == ("unit Socket 10.0.0.2:{port}>*:80",)
 
 
 def test_one_request_does_not_inherit_the_causes_of_another() -> None:

@@ -13,7 +13,7 @@ from agent.upg import Actor, Artifact, Vertex
 def artifact(path: str, written: bool = False) -> Artifact:
     one = Artifact("File", f"File {path}", f"{path}#1")
     if written:
-        one.known[Vertex(0, 0)] = 1
+        one.known[Vertex("P", (), "1", 0)] = 1
     return one
 
 
@@ -74,5 +74,5 @@ def test_identities_are_never_given_twice() -> None:
 
 def test_an_actor_is_not_compared_by_value() -> None:
     """Two actors of one label are two: `own` and `known` rest on identity."""
-    one, other = (Actor("P", (), "1", Vertex(0, 0)) for _ in "ab")
+    one, other = (Actor("P", (), "1", Vertex("P", (), "1", 0)) for _ in "ab")
     assert one != other

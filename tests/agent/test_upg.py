@@ -113,33 +113,66 @@ def test_a_derived_file_has_both_pasts() -> None:
 
 def test_triggering_oneself_is_nothing_and_another_a_cause() -> None:
     small = Small()
-    small.scope.trigger(small.p, KILL, small.p.vertex, "P")
-    small.scope.trigger(small.p, KILL, small.q.vertex, "Q")
-    small.scope.trigger(small.p, KILL, small.q.vertex, "Q")
+    small.scope.trigger(small.p, KILL, small.p.vertex)
+    small.scope.trigger(small.p, KILL, small.q.vertex)
+    small.scope.trigger(small.p, KILL, small.q.vertex)
     assert small.edges() == [("P", "kill", "Q")]
     assert small.q.vertex.sealed
 
 
-def test_the_context_of_a_version_is_what_began_it() -> None:
+def test_a_state_is_a_label_with_its_history_told_when_it_passes_something_on() -> None:
     small = Small()
     small.scope.take(small.f, small.p, READ)
-    small.scope.give(small.g, small.p, WRITE)
-    small.scope.take(Artifact("File", "File /h", "/h#1"), small.p, READ)
-    assert small.states.states[small.p.vertex.state] == ("P", ("read File /h",))
-    assert small.g.vertex is not None
-    assert small.states.states[small.g.vertex.state] == ("File /g", ("write P",))
+    assert not small.p.vertex.sealed
+    small.scope.take(small.g, small.p, READ)
+    small.scope.give(Artifact("File", "File /out", "/out#1"), small.p, WRITE)
+    bits = small.states.histories.bit
+    known = bits("File /f") | bits("File /g")
+    assert small.p.vertex.history == known
+    assert small.states.states[small.p.vertex.state] == ("P", small.states.histories.context("P", (), known))
 
 
-def test_a_units_first_file_joins_its_context_as_long_as_it_has_passed_nothing_on() -> None:
-    for sealed in (False, True):
-        small = Small()
-        small.p.opening = small.q.vertex
-        if sealed:
-            small.scope.give(small.g, small.p, WRITE)
-        small.scope.take(Artifact("Socket", "Socket x", "s"), small.p, RECV)
-        small.scope.take(small.f, small.p, READ)
-        assert (small.p.context == ("first File /f",)) is not sealed
-        assert small.states.states[small.p.vertex.state][0] == "P"
+def test_two_processes_with_one_history_are_one_state_and_with_two_histories_two() -> None:
+    small = Small()
+    small.scope.take(small.f, small.p, READ)
+    small.scope.take(small.f, small.q, READ)
+    other = Actor("P", (), "P2", small.scope.vertex("P", (), "P2"))
+    third = Actor("P", (), "P3", small.scope.vertex("P", (), "P3"))
+    small.scope.take(small.f, other, READ)
+    small.scope.take(small.g, third, READ)
+    small.scope.flush()
+    assert other.vertex.state == small.p.vertex.state != third.vertex.state
+    assert small.scope.counts[other.vertex.state] == 2
+
+
+def test_what_was_told_does_not_learn_any_more() -> None:
+    small = Small()
+    small.scope.take(small.f, small.p, READ)
+    told = small.p.vertex
+    small.scope.flush()
+    small.scope.take(small.g, small.p, READ)
+    assert small.p.vertex is not told
+    assert ("P", "version", "P") in small.edges()
+
+
+def test_open_vertices_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upg, "MAX_OPEN", 8)
+    small = Small()
+    for number in range(100):
+        small.scope.take(small.f, small.actor(f"O{number}"), READ)
+        assert len(small.scope.open) <= 8
+
+
+def test_a_state_rises_at_every_fourfold() -> None:
+    small = Small()
+    risen = []
+    for number in range(1, 70):
+        small.scope.take(small.f, Actor("R", (), "R", small.scope.vertex("R", (), "R")), READ)
+        small.scope.flush()
+        risen += [number] * bool(small.scope.risen)
+        small.scope.risen.clear()
+    assert set(risen) >= {4, 16, 64}
+    assert len(risen) == 3
 
 
 def test_memory_of_causes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +180,7 @@ def test_memory_of_causes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     small = Small()
     for number in range(100):
         other = small.actor(f"O{number}")
-        small.scope.trigger(small.p, KILL, other.vertex, "O")
+        small.scope.trigger(small.p, KILL, other.vertex)
         small.scope.give(small.f, other, WRITE)
         small.scope.take(Artifact("File", "File /x", f"/x#{number}"), small.q, READ)
         assert max(len(small.p.known), len(small.f.known), len(small.q.known)) <= 8
@@ -166,9 +199,11 @@ def test_forgotten_givers_are_not_taken_for_oneself(monkeypatch: pytest.MonkeyPa
 def test_seen_transitions_are_fresh_once() -> None:
     small = Small()
     small.scope.take(small.f, small.p, READ)
+    small.scope.flush()
     small.scope.fresh.clear()
     other = Actor("P", (), "P2", small.scope.vertex("P", (), "P2"))
     small.scope.take(small.f, other, READ)
+    small.scope.flush()
     assert small.scope.fresh == []
     assert small.scope.edges == 2
 

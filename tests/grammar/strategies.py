@@ -83,6 +83,7 @@ def deltas(draw: st.DrawFn) -> Delta:
                 tuple(draw(st.lists(st.one_of(STATES, ODD_STATES), max_size=3))),
                 first,
                 first + draw(st.integers(0, 10_000)),
+                tuple(sorted(draw(st.dictionaries(STATES, st.integers(0, 63), max_size=2)).items())),
             )
         )
     commands = draw(st.dictionaries(STATES, TEXTS, max_size=2))

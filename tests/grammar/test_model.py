@@ -1,11 +1,20 @@
-"""A model is a function of its evidence; membership, union, difference and order are those of a language."""
+"""A model is a function of its evidence; membership, union, difference and order are those of a language.
 
+Folded or not: what a folded model adds is that it is smaller, accepts no less, and answers for base states.
+"""
+
+import math
+from random import Random
 from time import process_time
 
+import pytest
 from hypothesis import given
-from strategies import evidences, graphs
+from hypothesis import strategies as st
+from strategies import LABELS, RELATIONS, REPLICAS, evidences, graphs
 
-from grammar import Edge, Evidence, Graph, Model, Replica, Span, State, Transition, encode_model, state_id
+from grammar import Edge, Evidence, Graph, Item, Model, Replica, Span, State, Transition, encode_model, state_id
+from grammar.cost import Settings
+from grammar.merging import Step
 
 SHELL, PASSWD, SHADOW = State("Process sh /bin/sh"), State("File /etc/passwd"), State("File /etc/shadow")
 READS = Transition(SHELL, "USED", "read", PASSWD)
@@ -154,3 +163,195 @@ def test_making_and_encoding_a_model_of_web_size_takes_under_50_ms() -> None:
         return process_time() - begun
 
     assert min(seconds() for _ in range(5)) < 0.05
+
+
+HISTORIES = st.builds(State, LABELS, st.sampled_from(["", "#1", "#2", "#3"]).map(lambda mark: (mark,) if mark else ()))
+LEVELS = st.builds(lambda first, level: Span(first, first + 1, level), st.integers(0, 5), st.integers(0, 9))
+PRICES = st.sampled_from([Settings(), Settings(0.0), Settings(1.0), Settings(math.inf), Settings(candidates=1)])
+
+
+@st.composite
+def sightings(draw: st.DrawFn) -> list[tuple[Item, Replica, Span]]:
+    """Few labels in few histories, seen together in many ways and more or less often."""
+    transitions = st.builds(Transition, HISTORIES, RELATIONS, st.just("read"), HISTORIES)
+    return draw(st.lists(st.tuples(st.one_of(HISTORIES, transitions, transitions), REPLICAS, LEVELS), max_size=14))
+
+
+def evidence_of(seen: list[tuple[Item, Replica, Span]]) -> Evidence:
+    found = Evidence()
+    for item, replica, span in seen:
+        found.add(item, replica, span)
+    return found
+
+
+def labels_above(model: Model, state: State) -> set[str]:
+    """What tracing answers for a state of an instance."""
+    return {one.label for one in model.ancestors(model.state_of(state))}
+
+
+@given(graphs(HISTORIES), LEVELS, PRICES, evidences())
+def test_a_folded_model_accepts_every_observed_graph(graph: Graph, span: Span, price: Settings, more: Evidence) -> None:
+    """Whatever is merged and whatever else is known, what was observed is a member, and no vertex changes its label."""
+    model = Model.of("app", graph.observed(WEB1, span) | more)
+    folded = model.folded(price)
+    assert graph in folded
+    assert all(folded.state_of(state).label == model.state_of(state).label for state in graph.vertices)
+
+
+@given(sightings(), PRICES)
+def test_folding_takes_no_ancestor_away(seen: list[tuple[Item, Replica, Span]], price: Settings) -> None:
+    """Tracing in a folded model answers with at least the labels of the base; with those exactly at infinite price."""
+    model = Model.of("app", evidence_of(seen))
+    folded = model.folded(price)
+    for state in model.states:
+        assert labels_above(model, state) <= labels_above(folded, state)
+        if math.isinf(price.tracing):
+            assert labels_above(model, state) == labels_above(folded, state)
+    if price.tracing == 0:
+        assert len(folded.states) == len({state.label for state in model.states})
+
+
+@given(sightings(), PRICES, st.randoms(use_true_random=False))
+def test_folding_is_a_function_of_the_evidence(
+    seen: list[tuple[Item, Replica, Span]], price: Settings, random: Random
+) -> None:
+    """Order, batching and repetition leave no trace; folding again, or adding nothing, changes nothing."""
+    folded = Model.of("app", evidence_of(seen)).folded(price)
+    shuffled = [*seen, *seen[:2]]
+    random.shuffle(shuffled)
+    cut = random.randrange(len(shuffled) + 1)
+    again = Model.of("app", evidence_of(shuffled[:cut])).folded(price) | evidence_of(shuffled[cut:])
+    assert again == folded == folded.folded(price) == folded | Evidence()
+    assert (again.states, again.transitions, again.ids) == (folded.states, folded.transitions, folded.ids)
+    assert Model.of("app", folded.evidence).folded(price) == folded
+
+
+@given(sightings(), PRICES)
+def test_support_is_the_join_over_the_members(seen: list[tuple[Item, Replica, Span]], price: Settings) -> None:
+    """A state has been shown by whoever has shown a member; it goes by the name of the member that was seen first."""
+    model = Model.of("app", evidence_of(seen))
+    folded = model.folded(price)
+    assert all(state != name for state, name in folded.merged.items())
+    for name in folded.states:
+        members = [state for state in model.states if folded.state_of(state) == name]
+        assert name == min(members, key=lambda one: (min(span.first for span in model.support[one].values()), one))
+        for replica in model.replicas:
+            spans = [model.support[one][replica] for one in members if replica in model.support[one]]
+            assert (replica in folded.support[name]) == bool(spans)
+            for span in spans:
+                assert folded.support[name][replica].joined(span) == folded.support[name][replica]
+    assert {folded.item_of(one) for one in model.transitions} == set(folded.transitions)
+
+
+@given(sightings(), PRICES)
+def test_ids_of_base_states_stay_good(seen: list[tuple[Item, Replica, Span]], price: Settings) -> None:
+    """An id that was given out before folding leads to the state that stands for it now; `ids` lists no others."""
+    model = Model.of("app", evidence_of(seen))
+    folded = model.folded(price)
+    assert set(folded.by_id) == set(model.by_id)
+    assert all(folded.by_id[number] == folded.state_of(state) for state, number in model.ids.items())
+    assert set(folded.ids) == set(folded.states)
+
+
+@given(sightings(), sightings(), PRICES, PRICES)
+def test_difference_and_order_of_folded_models(
+    one: list[tuple[Item, Replica, Span]], two: list[tuple[Item, Replica, Span]], first: Settings, second: Settings
+) -> None:
+    """`a - b` are base items of a that b cannot generate, `a <= b` says there are none; a base is below its fold."""
+    base_a, base_b = Model.of("app", evidence_of(one)), Model.of("app", evidence_of(two))
+    a, b = base_a.folded(first), base_b.folded(second)
+    assert a - b == base_a - b == {item for item in base_a.support if b.item_of(item) not in b.support}
+    assert (a <= b) == (base_a <= b) == (not a - b)
+    assert a - base_b == base_a - base_b
+    assert base_a <= a
+    assert a <= base_a
+    assert a <= a | evidence_of(two)
+    if a == b:
+        assert a <= b <= a
+
+
+def test_commands_go_with_their_states() -> None:
+    one, two = (State(SHELL.label, (mark,)) for mark in ("#1", "#2"))
+    evidence = Evidence({one: {WEB1: Span(5, 5)}, two: {WEB1: Span(3, 3)}}, {one: "sh -a", two: "sh -b"})
+    folded = Model.of("app", evidence).folded()
+    assert folded.states == (two,)
+    assert folded.merged == {one: two}
+    assert folded.commands == {two: "sh -a"}
+    assert folded.ancestors(one) == folded.descendants(one) == {}
+
+
+def story(label: str, histories: dict[str, list[str]]) -> Graph:
+    """States of one label that differ in what they come from."""
+    names = sorted({name for causes in histories.values() for name in causes})
+    vertices = [*map(State, names), *(State(label, (mark,)) for mark in histories)]
+    edges = [
+        Edge(len(names) + at, "USED", "read", names.index(cause))
+        for at, causes in enumerate(histories.values())
+        for cause in causes
+    ]
+    return Graph(tuple(vertices), tuple(edges))
+
+
+SITE = [f"File /srv/{n}" for n in range(8)]
+
+
+def test_a_limit_goes_with_the_model() -> None:
+    graph = story(SHELL.label, {"#1": SITE[:3], "#2": SITE[:4]})
+    model = Model.of("app", graph.observed(WEB1, NOW))
+    steps: list[Step] = []
+    assert len(model.folded(observer=steps.append).states) == 5
+    assert [{step.kept, step.gone} for step in steps] == [{4, 5}]
+    cut = model.folded(limit=0)
+    assert cut.states == model.states
+    assert (cut | Evidence()).states == model.states
+
+
+@pytest.mark.parametrize(("level", "merged"), [(0, True), (10, False)])
+def test_a_request_that_reads_four_files_instead_of_three_folds(level: int, merged: bool) -> None:
+    """Rare variants of one behaviour are one state; not so where what is widened has been seen a thousand times."""
+    evidence = story("Process php /usr/bin/php", {"#1": SITE[:3], "#2": SITE[:4]}).observed(WEB1, NOW)
+    usual = State("Process php /usr/bin/php", ("#1",))
+    evidence.add(usual, WEB1, Span(1, 1, level))
+    folded = Model.of("web", evidence).folded()
+    assert (folded.state_of(State("Process php /usr/bin/php", ("#2",))) == usual) == merged
+
+
+def test_the_shell_of_cron_and_the_shell_of_the_web_server_are_two_states() -> None:
+    """What cron starts every minute does not come to descend from a request, because a request started a shell once."""
+    label = "Process sh /usr/bin/dash"
+    request = ["Process apache2 /usr/sbin/apache2", "Socket *:80", "File /var/www/index.php"]
+    histories = {"#1": ["Process cron /usr/sbin/cron", "File /etc/crontab"], "#2": request}
+    cron, web, again = (State(label, (mark,)) for mark in ("#1", "#2", "#3"))
+    evidence = story(label, histories | {"#3": [*request, "File /tmp/x"]}).observed(WEB1, NOW)
+    evidence.add(cron, WEB1, Span(1, 1, 11))
+    folded = Model.of("host", evidence).folded()
+    assert folded.state_of(web) == folded.state_of(again) != folded.state_of(cron)
+    assert labels_above(folded, cron) == {"Process cron /usr/sbin/cron", "File /etc/crontab"}
+
+
+def test_a_folded_model_knows_the_forms_of_other_libraries() -> None:
+    pytest.importorskip("automata")
+    graph = story(SHELL.label, {"#1": ["File /a"], "#2": ["File /a", "File /b"]})
+    folded = Model.of("app", graph.observed(WEB1, NOW)).folded()
+    assert set(folded.to_networkx().nodes) == set(folded.ids.values())
+    assert len(folded.to_dfa().states) >= len(folded.states)
+
+
+def test_folding_the_model_of_a_host_takes_under_600_ms() -> None:
+    """1,650 states of 280 labels, 4,500 transitions, 4 replicas, with all that a model holds (best of three)."""
+    random = Random(1)
+    states = [State(f"File /usr/lib/x{n % 280}", (f"#{n // 280}",)) for n in range(1650)]
+    evidence = Evidence()
+    for n in range(4500):
+        at = n % 1650
+        item = Transition(states[at], "USED", f"op{n % 9}", states[random.randrange(max(0, at - 300), at + 1)])
+        for k in range(4):
+            evidence.add(item, Replica(f"worker{k}", "host"), Span(n, n + k, n % 7))
+    model = Model.of("host", evidence)
+
+    def seconds() -> float:
+        begun = process_time()
+        model.folded()
+        return process_time() - begun
+
+    assert min(seconds() for _ in range(3)) < 0.6

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grammar.errors import InputError
-from grammar.nodelink import Edge, LabelledGraph, Limits, from_json, from_value, to_json, to_value
+from grammar.nodelink import (
+    Edge,
+    LabelledGraph,
+    Limits,
+    from_json,
+    from_value,
+    operated,
+    operation_of,
+    to_json,
+    to_value,
+)
 
 NODES = [{"id": "p", "label": "a"}, {"id": 1, "label": "b"}]
 
@@ -38,6 +48,31 @@ def test_an_edge_without_a_label_has_the_empty_label() -> None:
 
 
 @pytest.mark.parametrize(
+    ("parts", "label"),
+    [
+        ({"relation": "USED", "operation": "read"}, "USED/read"),
+        ({"relation": "USED"}, "USED"),
+        ({"relation": "USED", "operation": None}, "USED"),
+        ({"operation": "read"}, "/read"),
+        ({"relation": "USED", "operation": "read", "label": None}, "USED/read"),
+        ({"relation": "USED", "operation": "read", "label": "mine"}, "mine"),
+        ({"relation": "USED", "operation": "read", "label": ""}, ""),
+    ],
+)
+def test_an_edge_of_a_dump_is_labelled_by_relation_and_operation(parts: dict[str, object], label: str) -> None:
+    graph = from_value(document(edges=[{"source": "p", "target": 1} | parts]), "g.json")
+    assert [edge.label for edge in graph.edges] == [label]
+
+
+@given(st.text(alphabet="ab/", max_size=5), st.text(alphabet="ab/", max_size=5))
+def test_different_edge_labels_are_different_operations(one: str, other: str) -> None:
+    """Taking a label apart loses nothing, and puts together what a dump wrote."""
+    assert (operation_of(one) == operation_of(other)) == (one == other)
+    if "/" not in one:
+        assert operation_of(operated(one, other)) == (one, other)
+
+
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         ([1], "g.json: the document is not an object: '[1]'"),
@@ -57,6 +92,8 @@ def test_an_edge_without_a_label_has_the_empty_label() -> None:
         (document(edges=[{"source": "p", "target": "1"}]), "edges[0].target is not a node: '\"1\"'"),
         (document(edges=[{"target": 1}]), "edges[0].source is missing"),
         (document(edges=[{"source": "p", "target": 1, "label": 2}]), "edges[0].label is not a string: '2'"),
+        (document(edges=[{"source": "p", "target": 1, "relation": 1}]), "edges[0].relation is not a string: '1'"),
+        (document(edges=[{"source": "p", "target": 1, "operation": []}]), "edges[0].operation is not a string: '[]'"),
         (document(edges=[{"source": "p", "target": 1, "key": 0}] * 2), "edges[1] is the same edge again"),
         (document(edges=[{"source": "p", "target": 1}] * 2, multigraph=False), "multigraph: false"),
     ],

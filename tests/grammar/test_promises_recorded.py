@@ -73,12 +73,12 @@ class Instances:
 
     of: dict[str, Instance] = field(default_factory=dict)
 
-    def vertex(self, scope: Scope, number: int, state: int, ident: str) -> None:
+    def vertex(self, scope: Scope, number: int, label: str, ident: str) -> None:
         instance = self.of.setdefault(scope.container, Instance(scope))
         assert number == len(instance.states) + 1
-        instance.states.append(state)
+        instance.states.append(-1)
 
-    def moved(self, scope: Scope, number: int, state: int) -> None:
+    def sealed(self, scope: Scope, number: int, state: int) -> None:
         self.of[scope.container].states[number - 1] = state
 
     def edge(self, scope: Scope, effect: int, kind: int, cause: int, millis: int) -> None:

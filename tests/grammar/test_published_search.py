@@ -131,10 +131,10 @@ def test_bits_never_go_up_and_no_graph_is_lost(graphs: list[LabelledGraph]) -> N
     assert found.model == (steps[-1].model if steps else base_model(graphs))
 
 
-@given(many_dags)
-def test_a_trial_is_the_reference_merge_and_leaves_no_trace(graphs: list[LabelledGraph]) -> None:
+@given(many_dags, st.booleans())
+def test_a_trial_is_the_reference_merge_and_leaves_no_trace(graphs: list[LabelledGraph], counted: bool) -> None:
     """For every pair that can merge, the bits are those of the merged reference model, and nothing has changed."""
-    model = base_model(graphs)
+    model = base_model(graphs, counted=counted)
     folding = Folding.of(model, graphs)
     before = snapshot(folding)
     for pair in folding.pairs():
@@ -142,10 +142,12 @@ def test_a_trial_is_the_reference_merge_and_leaves_no_trace(graphs: list[Labelle
         assert snapshot(folding) == before
 
 
-@given(many_dags, st.data())
-def test_any_row_of_merges_gives_the_reference_model(graphs: list[LabelledGraph], data: st.DataObject) -> None:
+@given(many_dags, st.booleans(), st.data())
+def test_any_row_of_merges_gives_the_reference_model(
+    graphs: list[LabelledGraph], counted: bool, data: st.DataObject
+) -> None:
     """Merging in place, in any order, ends in the model, the tallies and the bits that plain merging ends in."""
-    folding = Folding.of(base_model(graphs), graphs)
+    folding = Folding.of(base_model(graphs, counted=counted), graphs)
     while pairs := list(folding.pairs()):
         expected = folding.model()
         numbers = dict(zip(current_types(folding), sorted(expected.types), strict=True))
@@ -160,10 +162,10 @@ def test_any_row_of_merges_gives_the_reference_model(graphs: list[LabelledGraph]
         assert folding.types == len(expected.types)
 
 
-@given(many_dags)
-def test_the_end_is_a_local_optimum(graphs: list[LabelledGraph]) -> None:
+@given(many_dags, st.booleans())
+def test_the_end_is_a_local_optimum(graphs: list[LabelledGraph], counted: bool) -> None:
     """No merge of two types of the learned model saves a bit."""
-    found = learn(graphs)
+    found = learn(graphs, counted=counted)
     pairs = [pair for pair in combinations(sorted(found.model.types), 2) if found.model.compatible(*pair)]
     assert all(found.model.merged(*pair).total_bits(graphs) >= found.bits - 1e-5 for pair in pairs)
 

@@ -66,7 +66,7 @@ class Played:
 
     @property
     def models(self) -> dict[str, bytes]:
-        return {name: encode_model(app.model) for name, app in self.monitor.apps.items()}
+        return {name: encode_model(app.folded) for name, app in self.monitor.apps.items()}
 
     @property
     def evidence(self) -> list[str]:

@@ -123,7 +123,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     assert refused("learn", graph, "-o", absent / "m") == f"{absent / 'm'}: No such file or directory\n"
     assert "not a regular file" in refused("learn", graph, "-o", tmp_path)
     assert "not a regular file" in refused("learn", graph, "-o", "/dev/null")
-    assert refused("accepts", graph, graph).startswith(f"{graph}: not a published model: ")
+    assert refused("accepts", graph, graph).startswith(f"{graph}: not a model of winnower grammar: ")
 
 
 def test_links_that_point_at_each_other_are_refused(tmp_path: Path) -> None:

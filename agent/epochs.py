@@ -8,6 +8,8 @@ Rules of this file
     - Words that the cluster already knows cost a number (`grammar.lexicon`); who has shown them is said all the same,
       so that the monitor knows k of n. An example command line is sent with a state that is new to the cluster only.
     - How often a state has been seen travels with news only: where there is none, there is a heartbeat.
+    - By setting (`refresh`) what has been told is told again from time to time, as numbers, if it still goes on: the
+      monitor can then forget what nobody has shown for long.
 
 Complexity: O(what is new in the epoch).
 Source: design section 4 (induction, publish), section 3 promise 4.
@@ -47,10 +49,14 @@ class Epoch:
 
 @dataclass(slots=True)
 class Epochs:
-    """Cuts a worker's life into epochs; `lexicons` are the words shared with the monitor, by application."""
+    """Cuts a worker's life into epochs of `length`; `lexicons` are the words shared with the monitor, by application.
+
+    Every `refresh` milliseconds (never, if 0) what has been told is forgotten.
+    """
 
     node: Node
     length: int
+    refresh: int = 0
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
     _states: dict[str, list[State]] = field(default_factory=dict)
     _learned: dict[str, set[str]] = field(default_factory=dict)
@@ -58,6 +64,7 @@ class Epochs:
     _told: dict[tuple[str, str], set[Item]] = field(default_factory=dict)
     _events: int = 0
     _records: int = 0
+    _refreshed: int = -1
 
     def close(self, start: int, records: int, lost: dict[str, int]) -> Epoch:
         """End the epoch that began at `start`; `records` is the parser's count so far, `lost` what is new of it."""
@@ -82,9 +89,18 @@ class Epochs:
             seconds=process_time() - begun,
         )
         self._events, self._records = node.events, records
+        self._forget(start)
         for scope in scopes:
             scope.vertices = scope.edges = scope.calls = 0
         return epoch
+
+    def _forget(self, start: int) -> None:
+        if self._refreshed < 0:
+            self._refreshed = start
+        elif self.refresh and start >= self._refreshed + self.refresh:
+            self._refreshed = start
+            self._told.clear()
+            self.node.forget_told()
 
     def _delta(self, app: str, scopes: list[Scope], start: int) -> Delta:
         states = self._table(app)

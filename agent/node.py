@@ -118,6 +118,13 @@ class Node:
             scope.flush()
         self._tick = self.time.clock.millis // TICK * TICK + TICK
 
+    def forget_told(self) -> None:
+        """What still goes on is told again: scopes forget what they have told, processes what they have taken in."""
+        for scope in self.scopes.values():
+            scope.forget()
+        for process in self.processes.values():
+            process.forget_causes()
+
     def scope(self, container: Container | None) -> Scope:
         """The graph of a container, made when it is first needed."""
         name, app = (container.name, container.app) if container else (HOST, HOST)

@@ -34,10 +34,11 @@ class Pipeline:
         epoch_millis: int,
         abstraction: Abstraction | None = None,
         recorder: Recorder | None = None,
+        refresh: int = 0,
     ) -> None:
         self.parser = AuditParser()
         self.node = Node(containers, abstraction or Abstraction(), recorder)
-        self.epochs = Epochs(self.node, epoch_millis)
+        self.epochs = Epochs(self.node, epoch_millis, refresh)
         self.length = epoch_millis
         self._start: int | None = None
 

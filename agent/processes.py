@@ -144,6 +144,18 @@ class Process:
         self.fds[fd] = handle
         (self.cloexec.add if cloexec else self.cloexec.discard)(fd)
 
+    def forget_causes(self) -> None:
+        """What this process takes in or gives out from here on makes edges again, as if for the first time."""
+        self.base.known.clear()
+        self.current.known.clear()
+        for handle in self.fds.values():
+            handle.seen = handle.gave = None
+            if handle.unit is not None:
+                handle.unit.known.clear()
+            for artifact in (handle.source, handle.target):
+                if artifact is not None:
+                    artifact.known.clear()
+
     def unshare(self) -> None:
         """From here on the descriptor table is this process's own (CLONE_FILES had made it common)."""
         self.fds = {fd: handle.duplicate() for fd, handle in self.fds.items()}

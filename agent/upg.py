@@ -215,6 +215,12 @@ class Scope:
             self.seal(vertex)
         self.open.clear()
 
+    def forget(self) -> None:
+        """From here on what has been told is told again when it happens again."""
+        self.seen.clear()
+        self.counts.clear()
+        self.risen.clear()
+
     def edge(self, effect: Vertex, kind: int, cause: Vertex) -> None:
         """A new edge; the cause has now passed something on."""
         self.seal(cause)

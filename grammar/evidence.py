@@ -9,7 +9,7 @@ Rules of this file
     - A delta is evidence too: what an epoch adds.
 
 Invariant: `a | (b - a)` shows the same items and replicas as `a | b`; `not (a - a)`.
-Complexity: `update` O(other); `|` O(both); `-` and `<=` O(left side).
+Complexity: `update` O(other); `|` O(both); `-` and `<=` O(left side); `latest` and `since` O(all).
 Source: design section 3, promises 3 and 4; state-based grow-only sets (Shapiro et al., CRDTs).
 """
 
@@ -116,6 +116,23 @@ class Evidence:
 
     def __bool__(self) -> bool:
         return bool(self.seen or self.commands or self.learned)
+
+    @property
+    def latest(self) -> int:
+        """When anything was told last; 0 if nothing was."""
+        return max((span.last for held in self.seen.values() for span in held.values()), default=0)
+
+    def since(self, millis: int) -> Evidence:
+        """What has been told at `millis` or later, and by whom: the rest has been unseen for long.
+
+        That ageing is a function of the evidence, too. It needs agents that tell again now and then what still goes on.
+        """
+        recent: Sightings = {}
+        for item, replicas in self.seen.items():
+            held = {replica: span for replica, span in replicas.items() if span.last >= millis}
+            if held:
+                recent[item] = held
+        return Evidence(recent, dict(self.commands), set(self.learned))
 
     @property
     def states(self) -> set[State]:

@@ -3,8 +3,8 @@
 Rules of this file
     - Taking a delta adds to evidence and nothing else; the model is made when somebody asks, and kept until a delta
       comes (also a repeated one: it may widen the time in which something was seen).
-    - Alarms are judged and questions answered on the model of all that was seen, which is exact; what a model costs, and
-      what is handed on, is the one that is folded by description length.
+    - Alarms are judged and questions answered on the model of all that was seen, which is exact; what is handed on (and
+      what a model is said to cost) is the one that is folded by description length.
     - What is new is told to the store item by item, inside the caller's transaction.
 
 Complexity: a delta costs its own size; the model O(evidence).
@@ -12,6 +12,8 @@ Source: design section 1 (global model), section 3 promise 3.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from grammar import (
     Delta,
@@ -29,12 +31,15 @@ from grammar import (
 )
 from monitor.store import Store
 
+FORGET_AFTER: Final = "forget_after"
+"""The setting of a state: milliseconds of log time after which what nobody has shown again is left out of models."""
+
 
 class Application:
     """The global model of one application and how it came about."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, forget_after: int = 0) -> None:
+        self.name, self.forget_after = name, forget_after
         self.lexicon = Lexicon()
         self.evidence = Evidence()
         self._model: Model | None = None
@@ -43,7 +48,7 @@ class Application:
     @staticmethod
     def load(store: Store, name: str) -> Application:
         """Read it back."""
-        app = Application(name)
+        app = Application(name, int(store.setting(FORGET_AFTER) or 0))
         for extension in store.words(name):
             apply_extension(app.lexicon, extension)
         try:
@@ -58,9 +63,12 @@ class Application:
 
     @property
     def model(self) -> Model:
-        """The model of all evidence so far."""
+        """The model of all evidence so far, but for what has been unseen for longer than `forget_after` (if not 0)."""
         if self._model is None:
-            self._model = Model.of(self.name, self.evidence)
+            evidence = self.evidence
+            if self.forget_after:
+                evidence = evidence.since(evidence.latest - self.forget_after)
+            self._model = Model.of(self.name, evidence)
         return self._model
 
     @property

@@ -36,7 +36,7 @@ from grammar import (
     encode_extension,
 )
 from monitor.alerts import Alert
-from monitor.application import Application
+from monitor.application import FORGET_AFTER, Application
 from monitor.behaviour import HOST, by_engine
 from monitor.novelty import Novelty, Settings
 from monitor.raising import Scene, deed, novelty, violation
@@ -56,7 +56,10 @@ class Ack(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Monitor:
-    """All applications, all agents, all policies; `on_alert` hears every alert as it is raised."""
+    """All applications, all agents, all policies; `on_alert` hears every alert as it is raised.
+
+    `forget_after` (milliseconds of log time, 0 for never) is kept with the state; None leaves it as it was.
+    """
 
     def __init__(
         self,
@@ -64,9 +67,13 @@ class Monitor:
         policies: Sequence[Policy] = (),
         settings: Settings | None = None,
         on_alert: Callable[[Alert], None] = lambda alert: None,
+        forget_after: int | None = None,
     ) -> None:
         self.store, self.policies, self.on_alert = store, tuple(policies), on_alert
         self.settings = settings or Settings()
+        if forget_after is not None:
+            with store.transaction():
+                store.set_setting(FORGET_AFTER, str(forget_after))
         self._load()
 
     def _load(self) -> None:
@@ -78,6 +85,7 @@ class Monitor:
         self._raised_by = Counter((a.policy, a.worker, a.container) for a in self.alerts)
         self._app_of = {replica: app.name for app in self.apps.values() for replica in app.replicas}
         self._active: set[str] = set()
+        self._forget_after = int(self.store.setting(FORGET_AFTER) or 0)
         self._lost = self.store.lost()
         self._times: dict[Replica, int] = {}
 
@@ -146,7 +154,7 @@ class Monitor:
             self._lose(agent, cause, number)
         alerts: list[Alert] = []
         for name, delta in deltas:
-            app = self.apps.setdefault(name, Application(name))
+            app = self.apps.setdefault(name, Application(name, self._forget_after))
             for sighting in delta.sightings:
                 replica = Replica(agent, sighting.container)
                 self._app_of[replica] = name

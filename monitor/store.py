@@ -129,6 +129,15 @@ class Store:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
 
+    def setting(self, key: str) -> str | None:
+        """A setting that belongs to this state."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", key)
+        return str(rows[0][0]) if rows else None
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a setting with this state."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
     def apps(self) -> list[str]:
         """The applications that have evidence."""
         return [str(app) for (app,) in self._rows("SELECT DISTINCT app FROM words ORDER BY app")]

@@ -75,10 +75,11 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How many names in one directory, and how many peers, are told apart (`tau_file`, `tau_sock`)."""
+    """How many names in one directory, and how many peers, are told apart; after how long the unseen is forgotten."""
 
     file: int = TAU_FILE
     sock: int = TAU_SOCK
+    forget_after: int = 0
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ class Replay:
     def run(self, store: Store) -> tuple[Monitor, Report]:
         """Replay everything into `store`."""
         begun = time.monotonic()
-        monitor = Monitor(store, self.policies, self.settings, self.on_alert)
+        monitor = Monitor(store, self.policies, self.settings, self.on_alert, self.thresholds.forget_after)
         agents = [self._agent(worker) for worker in self.recording.logs]
         report = Report(self.recording.name, self.epoch_millis / 1000, {agent.name: agent.report for agent in agents})
         for agent in agents:
@@ -118,7 +119,7 @@ class Replay:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
-        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder)
+        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, self.thresholds.forget_after // 2)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
         log = self.recording.logs[worker]

@@ -64,6 +64,7 @@ def duration(text: str) -> int:
 @click.option(
     "--tau-sock", default=TAU_SOCK, show_default=True, type=click.IntRange(1, 100_000), help="Peers told apart."
 )
+@click.option("--forget-after", help="Leave out of models what nobody has shown for so long (log time; never).")
 def replay_command(
     *,
     recording: Path,
@@ -77,13 +78,15 @@ def replay_command(
     few: float,
     tau_file: int,
     tau_sock: int,
+    forget_after: str | None,
 ) -> None:
     """Replay RECORDING through one agent per worker and a monitor."""
     if not 0 <= few <= 1:  # not a number is refused too
         raise InputError("not a share", offending=str(few), hint="--few takes a number from 0 to 1")
     policies = (*shipped_policies(), *load_policies(policy_files))
     settings = Settings(settle_active=duration(settle), settle_quiet=duration(quiet_for), few=few)
-    run = Runner(duration(epoch), policies, settings, Thresholds(tau_file, tau_sock))
+    thresholds = Thresholds(tau_file, tau_sock, duration(forget_after) if forget_after else 0)
+    run = Runner(duration(epoch), policies, settings, thresholds)
     monitor, told = replay(recording, state, run, report, dump)
     console = output()
     console.print(summary(monitor, told))

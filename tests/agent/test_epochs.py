@@ -52,6 +52,40 @@ def test_the_same_behaviour_in_another_container_is_news_of_that_container_only(
     assert sighting.container == "web2"
 
 
+def test_how_often_a_state_is_seen_travels_with_news_and_not_without() -> None:
+    cut = Cut()
+    for _ in range(3):
+        serve(cut.world, 100, "a")
+    cut.close()
+    for pid in range(1000, 1070):
+        cut.world.call("clone", pid=100, exit=pid, a0=0x11).open("/www/a", 5, pid=pid, ppid=100)
+        cut.world.call("exit_group", exit=None, pid=pid, ppid=100)
+    told = cut.close().deltas
+    serve(cut.world, 100, "b")
+    (sighting,) = cut.close().deltas["web"].sightings
+    levels = {*(one for delta in told.values() for s in delta.sightings for one in s.levels), *sighting.levels}
+    assert max(level for _, level in levels) == 6
+    assert cut.close().deltas == {}
+
+
+def test_what_still_goes_on_is_told_again_after_a_while_and_the_rest_is_not() -> None:
+    cut = Cut()
+    cut.epochs.refresh = 5_000
+    serve(cut.world, 100, "a")
+    serve(cut.world, 100, "b")
+    cut.close()
+    for pid in (101, 102, 103):
+        cut.world.millis += 3_000
+        cut.world.call("clone", pid=100, exit=pid, a0=0x11)
+        told = cut.close()
+    serve(cut.world, 100, "a")
+    (sighting,) = cut.close().deltas["web"].sightings
+    shown = {one.cause.label for one in sighting.transitions}
+    assert "File /www/a" in shown
+    assert "File /www/b" not in shown
+    assert told.events
+
+
 def test_a_process_that_has_done_nothing_stands_alone() -> None:
     cut = Cut()
     cut.world.close(9)

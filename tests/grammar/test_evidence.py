@@ -1,6 +1,7 @@
 """Evidence only grows: merging is commutative, associative and idempotent, and a difference is what is missing."""
 
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import evidences
 
 from grammar import Evidence, Replica, Span, State, Transition
@@ -82,3 +83,19 @@ def test_taking_itself_in_changes_nothing(evidence: Evidence) -> None:
     evidence.update(evidence)
     assert evidence == before
     assert bool(evidence) == (evidence != Evidence())
+
+
+@given(evidences(), st.integers(0, 100))
+def test_what_is_older_is_left_out_and_nothing_else(evidence: Evidence, millis: int) -> None:
+    recent = evidence.since(millis)
+    assert recent <= evidence
+    for item, replicas in evidence.seen.items():
+        for replica, span in replicas.items():
+            assert (replica in recent.seen.get(item, {})) == (span.last >= millis)
+    assert evidence.since(evidence.latest + 1).seen == {}
+
+
+@given(evidences(), evidences(), st.integers(0, 100))
+def test_ageing_does_not_depend_on_the_order_of_arrival(one: Evidence, other: Evidence, age: int) -> None:
+    both, again = one | other, other | one | one
+    assert both.since(both.latest - age) == again.since(again.latest - age)

@@ -5,6 +5,7 @@ Each property states its promise in one sentence first. The same over the record
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 from hypothesis import given
@@ -24,6 +25,7 @@ from grammar import (
     Model,
     Replica,
     Revision,
+    Settings,
     Sighting,
     Span,
     State,
@@ -173,15 +175,19 @@ def test_p1_nothing_seen_is_lost(moves: list[Move], learned: set[str]) -> None:
     epoch = Epochs(world.node, 1000).close(0, 0, {})
     evidence = evidence_of(list(epoch.deltas.values()))
     graph = world.seen.graph(world.scope)
-    check_nothing_is_lost(graph, Model.of("app", evidence))
-    check_nothing_is_lost(graph, Model.of("app", evidence | Evidence(learned=learned)))
+    for model in (Model.of("app", evidence), Model.of("app", evidence | Evidence(learned=learned))):
+        check_nothing_is_lost(graph, model)
+        for tracing in (0, 1, 64):
+            check_nothing_is_lost(graph, model.folded(Settings(tracing=tracing)))
 
 
-@given(graphs(), evidences(), st.sets(LEARNED))
-def test_p1_nothing_is_lost_of_any_graph(graph: Graph, others: Evidence, learned: set[str]) -> None:
-    """The same of any labelled graph, cyclic or not, among any other evidence and patterns."""
+@given(graphs(), evidences(), st.sets(LEARNED), st.sampled_from([0.0, 1.0, 64.0, inf]))
+def test_p1_nothing_is_lost_of_any_graph(graph: Graph, others: Evidence, learned: set[str], tracing: float) -> None:
+    """The same of any labelled graph, cyclic or not, among any other evidence and patterns, however it is folded."""
     evidence = graph.observed(REPLICA, NOW) | others | Evidence(learned=learned)
-    check_nothing_is_lost(graph, Model.of("app", evidence))
+    model = Model.of("app", evidence)
+    check_nothing_is_lost(graph, model)
+    check_nothing_is_lost(graph, model.folded(Settings(tracing=tracing)))
 
 
 @given(st.lists(st.tuples(deltas(), REPLICAS, SPANS), max_size=5), st.data())
@@ -201,6 +207,20 @@ def test_p3_same_evidence_same_bytes(sent: list[tuple[Delta, Replica, Span]], da
         if data.draw(st.booleans()):
             model, batch = model | batch, Evidence()
     assert encode_model(model | batch) == expected
+    assert encode_model((model | batch).folded()) == encode_model(Model.of("app", whole).folded())
+
+
+@given(MOVES)
+def test_p2_folding_without_loss_answers_exactly(moves: list[Move]) -> None:
+    """As long as histories are told apart, a model that is folded without changing an answer has precision 1."""
+    world = World()
+    for move in moves:
+        world.do(move)
+    evidence = evidence_of(list(Epochs(world.node, 1000).close(0, 0, {}).deltas.values()))
+    model, graph = Model.of("app", evidence).folded(Settings(tracing=inf)), world.seen.graph(world.scope)
+    labels = [state.label for state in graph.vertices]
+    for state, known in zip(graph.vertices, known_labels(graph, labels), strict=True):
+        assert {one.label for one in model.ancestors(model.state_of(state))} == known
 
 
 @given(

@@ -60,3 +60,24 @@ def test_a_sighting_of_nothing_is_a_damaged_state(tmp_path: Path) -> None:
         store._db.execute("UPDATE sighting SET item = 9999")
     with pytest.raises(InputError, match="damaged state"):
         Application.load(store, "web")
+
+
+def test_what_nobody_has_shown_for_long_is_left_out_of_the_model_also_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path, create=True)
+    with store.transaction():
+        store.set_setting("forget_after", "50")
+    app = Application("web", 50)
+    for start, items in ((0, USUAL), (100, USUAL[:1])):
+        with store.transaction():
+            app.take(shows("web1", *items), "w1", Span(start, start), store)
+    for one in (app, Application.load(store, "web")):
+        assert set(one.model.transitions) == {USUAL[0]}
+        assert set(one.evidence.transitions) == set(USUAL)
+
+
+def test_the_folded_model_is_as_old_as_the_evidence(tmp_path: Path) -> None:
+    store, app = Store(tmp_path, create=True), Application("web")
+    for start, items in ((0, USUAL[:1]), (10, USUAL)):
+        with store.transaction():
+            app.take(shows("web1", *items), "w1", Span(start, start), store)
+        assert {one.label for one in app.folded.states} == {one.label for one in app.model.states}

@@ -59,6 +59,12 @@ def creates(event: Event, path: bytes) -> bool:
     return b'name="' + path + b'"' in event.raw and b"nametype=CREATE" in event.raw
 
 
+def concerns(line: str, before: Sequence[str]) -> bool:
+    """Whether a line is about a vertex that one of the lines before has named."""
+    words = {word for one in before if one.startswith("vertex ") for word in one.split()[1:2]}
+    return line.partition(":")[0].rpartition(" ")[2] in words
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="one record at every stage")
     parser.add_argument("--path", default="/usr/bin/.sshd-helper")
@@ -80,8 +86,11 @@ def follow(folder: Path, worker: str, path: str) -> bool:
         for event in parser.feed(chunk):
             watch.lines.clear()
             node.apply([event])
+            watched = len(watch.lines)
             if not found and creates(event, path.encode()):
                 found = True
+                node.tick()  # a second of log time later
+                watch.lines[watched:] = [line for line in watch.lines[watched:] if concerns(line, watch.lines[:watched])]
                 show("records: lines of the audit log", event.raw.decode().replace("\x1d", " "))
                 show("event: what a system call offers to the graph", str(event.call)[:150])
                 show("graph: versions, edges from effect to cause, labels abstracted", "\n".join(watch.lines))
@@ -102,8 +111,10 @@ def show_model(worker: str, path: str, node: Node) -> None:
             size = len(encode_delta(delta, epochs.lexicons[app]))
             show(f"delta: {len(delta.transitions)} transitions of {app}, {size:,} bytes encoded, among them", told)
             model = Model.of(app, evidence)
+            folded = model.folded()
             counts = (
-                f"{len(model.states)} states, {len(model.transitions)} transitions, {len(encode_model(model)):,} bytes"
+                f"{len(model.states)} states and {len(model.transitions)} transitions, folded to {len(folded.states)} "
+                f"and {len(folded.transitions)}, {len(encode_model(folded)):,} bytes"
             )
             ids = {model.ids[model.state_of(one.effect)] for one in named}
             show(

@@ -5,6 +5,7 @@ Rules of this file
       per loop (strongly connected component of several states); a state's arrow to itself is drawn as it is.
     - Whatever a label holds, it stays inside its quotes: text is escaped to printable ASCII, then for dot (quotes,
       backslashes, and `&`, which Graphviz would read as an entity). Ids are ours, never text from a file.
+    - Paths break after a slash, so that their names can be read and searched.
     - Kinds are told apart by shape and colour; a kind that is not ours gets its colour by a hash of its name.
 
 Invariant: the same picture gives the same text; every id in an arrow is that of a node.
@@ -15,11 +16,11 @@ Source: the dot language, graphviz.org/doc/info/lang.html; design section 5 (`wi
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
-from textwrap import wrap
 from typing import Final
 
 from grammar.causal import strong_components
@@ -27,7 +28,11 @@ from grammar.errors import escape
 
 WIDTH: Final = 28
 """Characters in a line of a label."""
-LINES: Final = 6
+LINES: Final = 8
+NOTE: Final = 400
+"""Characters of a tooltip."""
+PIECE: Final = re.compile(r"[^ /]*[ /]|[^ /]+")
+"""What is not broken: up to a space or a slash."""
 OPERATIONS: Final = 8
 """How many operations an arrow lists."""
 KINDS: Final = {
@@ -86,16 +91,19 @@ def to_dot(picture: Picture) -> str:
     >>> print(to_dot(Picture((Node("a", 'x"];', 1, 2),), (Arrow("a", "a", ("r",), 1),), True)))
     digraph model {
       rankdir=BT; node [fontname=Helvetica, fontsize=10]; edge [fontname=Helvetica, fontsize=8, color="#495057"];
+      label="arrows lead from effects to causes"; fontname="Helvetica"; fontsize="10";
       "a" [label="x\"];\n1 graph, 2+ vertices", shape=ellipse, style=filled, fillcolor="#d8f5a2"];
       "a" -> "a" [label="r", penwidth=1.0];
     }
     <BLANKLINE>
     """
     direction = "BT" if picture.is_upward else "TB"
+    caption = "arrows lead from effects to causes" if picture.is_upward else "arrows lead as in the graphs"
     lines = [
         "digraph model {",
         f"  rankdir={direction}; node [fontname=Helvetica, fontsize=10]; "
         'edge [fontname=Helvetica, fontsize=8, color="#495057"];',
+        f'  label="{caption}"; fontname="Helvetica"; fontsize="10";',
     ]
     placed: set[str] = set()
     for number, loop in enumerate(picture.loops()):
@@ -145,7 +153,7 @@ def _node(node: Node) -> str:
     kind = node.label.partition(" ")[0]
     digest = blake2b(kind.encode("utf-8", "surrogatepass"), digest_size=4).digest()
     shape, colour = KINDS.get(kind, ("ellipse", COLOURS[int.from_bytes(digest, "big") % len(COLOURS)]))
-    tooltip = f", tooltip={_quoted([escape(node.note)])}" if node.note else ""
+    tooltip = f", tooltip={_quoted([escape(node.note, NOTE)])}" if node.note else ""
     label = _quoted([*_wrapped(node.label), shown_support(node)])
     return f'"{node.id}" [label={label}, shape={shape}, style=filled, fillcolor="{colour}"{tooltip}];'
 
@@ -159,8 +167,18 @@ def _arrow(arrow: Arrow) -> str:
 
 
 def _wrapped(label: str) -> Sequence[str]:
-    text = escape(label, WIDTH * LINES)
-    return wrap(text, WIDTH, break_on_hyphens=False) or ["(no label)"]
+    lines = [""]
+    for piece in PIECE.findall(escape(label, WIDTH * LINES)):
+        rest = piece
+        while len(lines[-1]) + len(rest.rstrip()) > WIDTH:
+            if not lines[-1] or len(rest) > WIDTH:
+                room = WIDTH - len(lines[-1])
+                lines[-1], rest = lines[-1] + rest[:room], rest[room:]
+            lines.append("")
+        lines[-1] += rest
+    if len(lines) > LINES:
+        lines[LINES - 1 :] = [lines[LINES - 1][: WIDTH - 1] + "…"]
+    return [line.rstrip() for line in lines if line.strip()] or ["(no label)"]
 
 
 def _quoted(lines: Iterable[str]) -> str:

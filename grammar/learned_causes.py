@@ -3,11 +3,11 @@
 Rules of this file
     - The evidence is what graphs show: base states and their transitions (`grammar.causal`). The model is folded when
       it is needed, and never stored.
-    - A delta holds the culprits and what comes from them. What the model generalises needs no evidence: it stands for
-      itself by a known base state.
+    - A delta's news are the culprits and what comes from them; what else the evidence lacks is a witness. Together they
+      are every base item of the graph, so no later folding can refuse it.
 
-Invariant: a model accepts every graph of its evidence; `merged` with the delta of a graph accepts the graph.
-Complexity: that of folding (`grammar.merging`); a delta folds once more, twice if its first form does not do.
+Invariant: a model accepts every graph whose base items its evidence holds; so does any model that holds more.
+Complexity: that of folding (`grammar.merging`); a delta costs parsing its graph, and folds nothing.
 Source: design section 3, promises 1, 3 and 4.
 """
 
@@ -21,19 +21,28 @@ from functools import cached_property
 from typing import Final
 
 from grammar.causal import Arc, CausalGraph
-from grammar.cost import TRACING, Settings
+from grammar.cost import Settings, answer_bits, model_bits
 from grammar.drawing import Arrow, Node, Picture
 from grammar.errors import InputError, escape
 from grammar.evidence import Evidence, Item, State
 from grammar.learned import Blame, Delta, digest_of, mismatch
-from grammar.model import Model
+from grammar.merging import ancestor_labels
+from grammar.model import HIGHEST, Model
 from grammar.nodelink import LabelledGraph, operated
-from grammar.parsing import Culprit, Parse, Parser
+from grammar.parsing import Culprit, Parser
 
 APP: Final = "graph"
 """The application that models of graph files are of."""
+TRACING: Final = 4.0
+"""`Settings.tracing` for graph files. `grammar.cost.TRACING` is for a cluster under load, where a state is asked for
+thousands of times; in a few files each vertex counts once, and what has been seen twice should be a loop. Measured: up
+to 6 a pipeline of two rounds is accepted at any length (8 needs three), up to 12 a request with four files instead of
+three after a shell was learned (16 refuses it). In the shipped recording, each container against the others, up to 6
+blame 3 vertices of seven harmless web servers (64: 898), and 31 of the attacked one."""
 EDGES: Final = 5
 """How many new edges of one vertex are named."""
+ORIGINS: Final = 6
+"""How many labels that a state comes from are listed."""
 LEVELS: Final = 62
 """A higher level is shown as this one."""
 
@@ -67,6 +76,20 @@ class Causes:
         """Names settings and evidence."""
         return self._digest(self.base.evidence)
 
+    @cached_property
+    def bits(self) -> tuple[float, float]:
+        """Total bits (`grammar.cost`) of the folded model and of the unmerged one."""
+        base, model = self.base, self.model
+        labels = len({state.label for state in base.states})
+        kinds = len({(one.relation, one.operation) for one in base.transitions})
+        told, true = _answers(model)[1], _answers(base)[1]
+        asked = (
+            (_weight(base, state), told[model.state_of(state)].bit_count(), true[state].bit_count())
+            for state in base.states
+        )
+        folded, unmerged = (model_bits(len(one.states), len(one.transitions), labels, kinds) for one in (model, base))
+        return folded + answer_bits(self.tracing, asked), unmerged
+
     def blamed(self, graph: LabelledGraph) -> list[Blame]:
         """The vertices that do not fit, with their new edges; none for a member."""
         causal = CausalGraph.of(graph)
@@ -75,16 +98,17 @@ class Causes:
         ]
 
     def delta(self, graph: LabelledGraph) -> Delta:
-        """What the graph adds to the evidence: culprits and what comes from them; more only if that is not enough."""
+        """The base items of the graph that the evidence lacks; news: those of culprits and of what comes from them."""
         causal = CausalGraph.of(graph)
-        parse = self.parser.parse(causal)
-        if not parse.culprits:
-            return Delta(self.preset, self.digest)
-        for added in (self._added(causal, parse), self._beyond(causal.evidence())):
-            after = Causes.of(self.base.evidence | added, self.tracing)
-            if not after.parser.parse(causal).culprits:
-                break
-        return Delta(self.preset, self.digest, evidence=added)
+        shown, known = causal.evidence().seen, self.base.support
+        lacking = {item: held for item, held in shown.items() if item not in known}
+        culprits = self.parser.parse(causal).culprits
+        told = _told(causal, culprits) & lacking.keys()
+        if culprits and not told:  # only what they come from is new
+            told = set(lacking)
+        news = {item: held for item, held in lacking.items() if item in told}
+        witness = {item: held for item, held in lacking.items() if item not in told}
+        return Delta(self.preset, self.digest, evidence=Evidence(news), witness=Evidence(witness))
 
     def merged(self, others: Sequence[Causes], deltas: Sequence[Delta]) -> Causes:
         """The model of all evidence together; deltas in their order."""
@@ -93,12 +117,13 @@ class Causes:
             if one.tracing != self.tracing:
                 found = f"{self.tracing} and {one.tracing}"
                 raise InputError("models learned with different --tracing", file=one.file, offending=found)
-            evidence.update(one.base.evidence)
+            evidence.update(_shown(one.base))
         known = {one.digest for one in (self, *others)} | {self._digest(evidence)}
         for delta in deltas:
-            if delta.base not in known and not (delta.evidence and delta.evidence <= evidence):
+            shown = _shown(Model.of(APP, delta.evidence | delta.witness))
+            if delta.base not in known and not (shown and shown <= evidence):
                 raise mismatch(delta, self._digest(evidence))
-            evidence.update(delta.evidence)
+            evidence.update(shown)
             known.add(self._digest(evidence))
         return Causes.of(evidence, self.tracing)
 
@@ -109,8 +134,9 @@ class Causes:
             for replica, span in self.base.support[state].items():
                 graphs[model.state_of(state)].add(replica.container)
                 vertices[model.state_of(state)] += 1 << min(span.level, LEVELS)
+        labels, answers = _answers(model)
         nodes = tuple(
-            Node(model.ids[state], state.label, len(graphs[state]), vertices[state], " ".join(state.context))
+            Node(model.ids[state], state.label, len(graphs[state]), vertices[state], _origin(labels, answers[state]))
             for state in model.states
         )
         found: defaultdict[tuple[State, State], list[str]] = defaultdict(list)
@@ -130,27 +156,45 @@ class Causes:
         items = [(item, sorted(base.support[item].items())) for item in ordered]
         return digest_of([self.preset, self.tracing, items])
 
-    def _beyond(self, evidence: Evidence) -> Evidence:
-        """The part of the evidence whose items the base model lacks."""
-        return Evidence({item: held for item, held in evidence.seen.items() if item not in self.base.support})
 
-    def _added(self, causal: CausalGraph, parse: Parse) -> Evidence:
-        """Evidence of the culprits and of what comes from them; the rest stands for itself by known base states."""
-        stands = {self.model.state_of(state): state for state in reversed(self.base.states)}
-        new = {one.vertex for one in parse.culprits}
-        for component in causal.components:
-            if any(vertex in new or any(arc.cause in new for arc in causal.causes[vertex]) for vertex in component):
-                new.update(component)
-        states = list(causal.states)
-        for vertex, state in enumerate(parse.assigned):
-            if vertex not in new and state is not None and states[vertex] not in self.base.support:
-                states[vertex] = stands[state]
-        named = CausalGraph(causal.nodes, causal.causes, causal.components, tuple(states), causal.file)
-        wanted = {states[vertex] for vertex in new}
-        wanted_too = {named.transition(vertex, arc) for vertex in new for arc in causal.causes[vertex]}
-        shown, replica = named.evidence().seen, causal.replica()
-        found = Evidence({item: {replica: next(iter(shown[item].values()))} for item in wanted | wanted_too})
-        return self._beyond(found)
+def _told(causal: CausalGraph, culprits: Sequence[Culprit]) -> set[Item]:
+    """The base items of culprits and of all that comes from them."""
+    new = {one.vertex for one in culprits}
+    for component in causal.components:
+        if any(vertex in new or any(arc.cause in new for arc in causal.causes[vertex]) for vertex in component):
+            new.update(component)
+    edges = {causal.transition(vertex, arc) for vertex in new for arc in causal.causes[vertex]}
+    return {causal.states[vertex] for vertex in new} | edges
+
+
+def _shown(model: Model) -> Evidence:
+    """What a model was made of, with the states at the ends of transitions."""
+    return Evidence({item: dict(held) for item, held in model.support.items()})
+
+
+def _weight(base: Model, state: State) -> float:
+    """How often a state was seen, as the model weighs it."""
+    return sum(2.0 ** max(0, min(span.level, HIGHEST)) for span in base.support[state].values())
+
+
+def _answers(model: Model) -> tuple[list[str], dict[State, int]]:
+    """All labels, and as bits those of every state's ancestors."""
+    labels = sorted({state.label for state in model.states})
+    numbers = {label: number for number, label in enumerate(labels)}
+    place = {state: number for number, state in enumerate(model.states)}
+    causes = [[place[one.cause] for one in model.causes.get(state, ())] for state in model.states]
+    found = ancestor_labels([numbers[state.label] for state in model.states], causes)
+    return labels, dict(zip(model.states, found, strict=True))
+
+
+def _origin(labels: Sequence[str], answer: int) -> str:
+    """Some of the labels that a state comes from: what tells it from others of its label; files last."""
+    names = sorted(
+        (label for number, label in enumerate(labels) if answer >> number & 1),
+        key=lambda label: (label.startswith("File "), label),
+    )
+    more = [f"and {len(names) - ORIGINS} more"] if len(names) > ORIGINS else []
+    return f"comes from {', '.join([*names[:ORIGINS], *more])}" if names else ""
 
 
 def _reason(culprit: Culprit, graph: LabelledGraph) -> str:

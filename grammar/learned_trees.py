@@ -78,8 +78,12 @@ class Trees:
         ]
 
     def delta(self, graph: LabelledGraph) -> Delta:
-        """The graph, if it is no member."""
-        return Delta(self.preset, self.digest, {} if graph in self.model else by_digest([graph], self.preset))
+        """The graph, unless it is one of those learned from: a witness if it is a member, else news."""
+        known = self.graphs or {}
+        found = {digest: one for digest, one in by_digest([graph], self.preset).items() if digest not in known}
+        if graph in self.model:
+            return Delta(self.preset, self.digest, witness_graphs=found)
+        return Delta(self.preset, self.digest, graphs=found)
 
     def merged(
         self, others: Sequence[Trees], deltas: Sequence[Delta], limit: int = 0, observer: Observer | None = None
@@ -98,9 +102,10 @@ class Trees:
             _unite(graphs, one.graphs or {})
         known = {one.digest for one in (self, *others)} | {digest()}
         for delta in deltas:
-            if delta.base not in known and not (delta.graphs and delta.graphs.keys() <= graphs.keys()):
+            shown = {**delta.witness_graphs, **delta.graphs}
+            if delta.base not in known and not (shown and shown.keys() <= graphs.keys()):
                 raise mismatch(delta, digest())
-            _unite(graphs, delta.graphs)
+            _unite(graphs, shown)
             known.add(digest())
         return Trees.of(self.preset, graphs, limit, observer)
 

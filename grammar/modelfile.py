@@ -60,6 +60,8 @@ class _Delta(msgspec.Struct, forbid_unknown_fields=True):
     base: str
     graphs: list[object]
     evidence: str = ""
+    witness_graphs: list[object] = []
+    witness: str = ""
 
 
 class _Published(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,9 +97,17 @@ def model_bytes(model: Learned) -> bytes:
 
 def delta_bytes(delta: Delta) -> bytes:
     """A delta as the bytes of a file."""
-    evidence = _packed(Model.of(APP, delta.evidence)) if delta.evidence else ""
-    value = {"format": DELTA, "version": VERSIONS[DELTA], "preset": delta.preset, "base": delta.base}
-    return _json(value | {"graphs": _graphs_value(delta.graphs), "evidence": evidence})
+    value: dict[str, object] = {
+        "format": DELTA,
+        "version": VERSIONS[DELTA],
+        "preset": delta.preset,
+        "base": delta.base,
+        "graphs": _graphs_value(delta.graphs),
+        "evidence": _packed_delta(delta.evidence),
+        "witness_graphs": _graphs_value(delta.witness_graphs),
+        "witness": _packed_delta(delta.witness),
+    }
+    return _json(value)
 
 
 def read_model(data: bytes, file: str) -> Learned:
@@ -159,10 +169,11 @@ def _published(stored: _Published, file: str) -> Trees:
 
 def _delta(stored: _Delta, file: str) -> Delta:
     _check_preset(stored.preset, PRESETS, file)
-    if (stored.graphs and stored.preset == "causes") or (stored.evidence and stored.preset != "causes"):
+    if stored.graphs or stored.witness_graphs if stored.preset == "causes" else stored.evidence or stored.witness:
         raise InputError("a delta of another preset than it says", file=file, offending=stored.preset)
-    evidence = _unpacked(stored.evidence, file) if stored.evidence else Evidence()
-    return Delta(stored.preset, stored.base, _graphs(stored.graphs, stored.preset, file), evidence, file)
+    graphs, witnesses = (_graphs(values, stored.preset, file) for values in (stored.graphs, stored.witness_graphs))
+    evidence, witness = (_unpacked(text, file) if text else Evidence() for text in (stored.evidence, stored.witness))
+    return Delta(stored.preset, stored.base, graphs, evidence, witnesses, witness, file)
 
 
 def _graphs(values: list[object], preset: str, file: str) -> dict[str, LabelledGraph]:
@@ -175,6 +186,10 @@ def _graphs_value(graphs: Mapping[str, LabelledGraph]) -> list[object]:
 
 def _packed(base: Model) -> str:
     return b64encode(encode_model(base)).decode("ascii")
+
+
+def _packed_delta(evidence: Evidence) -> str:
+    return _packed(Model.of(APP, evidence)) if evidence else ""
 
 
 def _unpacked(text: str, file: str) -> Evidence:

@@ -306,13 +306,13 @@ def from_value(value: object, file: str, *, counted: bool = True) -> PublishedMo
         stored = msgspec.convert(value, _Stored)
     except (msgspec.ValidationError, UnicodeError) as error:
         raise InputError("not a published model", file=file, offending=str(error), hint=WRITTEN_BY) from None
-    forward, backward = _checked(stored.forward, file, counted), _checked(stored.backward, file, counted)
+    forward = _checked("forward", stored.forward, file, counted)
+    backward = _checked("backward", stored.backward, file, counted)
     names = forward.labels, backward.labels
-    for f, b in stored.types:
+    for position, (f, b) in enumerate(stored.types):
         if not (f < len(names[0]) and b < len(names[1]) and names[0][f] == names[1][b]):
-            raise InputError(
-                "a type is not two states of one label", file=file, offending=f"[{f}, {b}]", hint=WRITTEN_BY
-            )
+            message = f"types[{position}] is not two states of one label"
+            raise InputError(message, file=file, offending=f"[{f}, {b}]", hint=WRITTEN_BY)
     return PublishedModel(forward, backward, frozenset(stored.types))
 
 
@@ -323,17 +323,18 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     types: tuple[tuple[Count, Count], ...]
 
 
-def _checked(rules: tuple[Rule, ...], file: str, counted: bool) -> TreeAutomaton:
+def _checked(side: str, rules: tuple[Rule, ...], file: str, counted: bool) -> TreeAutomaton:
     """The automaton of stored rules, if they keep this file's invariants."""
     labels: dict[int, str] = {}
     for rule in rules:
         labels.setdefault(rule.state, rule.left.label)
     seen: set[Left] = set()
-    for rule in rules:
+    for position, rule in enumerate(rules):
         left = rule.left
         proper = left == left_of(left.label, {(s.relation, s.state): s.times for s in left.sources}, counted)
         known = rule.state < len(labels) and all(s.state in labels and s.times > 0 for s in left.sources)
         if left in seen or not proper or not known or labels[rule.state] != left.label:
-            raise InputError("not a transition of a model", file=file, offending=repr(tuple(rule)), hint=WRITTEN_BY)
+            message = f"{side}[{position}] is not a transition of a model"
+            raise InputError(message, file=file, offending=left.label, hint=WRITTEN_BY)
         seen.add(left)
     return TreeAutomaton(tuple(sorted(rules)), counted)

@@ -14,38 +14,42 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from math import isnan
 from pathlib import Path
 from typing import Final
 
 import click
 
 from grammar.causal import CausalGraph
-from grammar.cost import TRACING
 from grammar.errors import InputError, escape
 from grammar.evidence import Evidence
 from grammar.learned import PRESETS, Blame, Delta
-from grammar.learned_causes import Causes
+from grammar.learned_causes import TRACING, Causes
 from grammar.learned_trees import LIMIT, Trees, by_digest
 from grammar.modelfile import MOST_TRACING, Learned, delta_bytes, model_bytes
 from grammar.nodelink import LabelledGraph
 from grammar.published_search import Observer, Step
 from winnower.grammar_files import located, open_any, open_model, progress, read_graph, write
-from winnower.grammar_show import FORMATS, shown
+from winnower.grammar_show import FORMATS, ROWS, shown
 
 FIRST: Final = 10
 """How many vertices that do not fit are named."""
 
 FILE: Final = click.Path(path_type=Path)
 TREES: Final = PRESETS[:2]
+MOST: Final = 2**53
+"""Merges that a file can say; nobody waits for so many."""
 
 
 @click.group(name="grammar")
 def grammar() -> None:
-    """Learn and check graph grammars on networkx node-link JSON files (node attribute `label`)."""
+    """Learn and check graph grammars on networkx node-link JSON files.
+
+    A GRAPH has a `label` on every node and may have one on edges; the dumps of `winnower replay --dump` are such files.
+    Exit code 0 is yes, 1 is no, 2 is bad usage or bad input.
+    """
 
 
-@grammar.command()
+@grammar.command(short_help="Learn a MODEL from graphs.")
 @click.argument("graphs", metavar="GRAPH...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", metavar="MODEL", type=FILE, required=True, help="Where the model is written.")
 @click.option(
@@ -53,25 +57,32 @@ def grammar() -> None:
     type=click.Choice(PRESETS),
     default=PRESETS[0],
     show_default=True,
-    help="What a vertex demands: its neighbours counted, its neighbours, or its causes (edges lead to causes).",
+    help="What must be known of a vertex: how many neighbours of each kind it has (multiset), which kinds (set), or "
+    "what it comes from (causes: edges lead from effect to cause, cycles are fine).",
 )
 @click.option(
     "--tracing",
-    type=click.FloatRange(min=0, max=MOST_TRACING),
-    help=f"For `causes`: bits that a bit which an answer leaves open is worth; more merges less.  [default: {TRACING}]",
+    type=click.FloatRange(min=0),
+    help="For `causes`: how many bits of model to spend on one bit of certainty about where a vertex comes from. Less "
+    "merges more and accepts more; more keeps apart what has different origins, and refuses more. A few graph files, "
+    "each vertex counted once, want up to 6; the agents of a cluster, which see thousands, use more.  "
+    f"[default: {TRACING}]",
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=0, max=2**53),
+    type=click.IntRange(min=0),
     help=f"For `multiset` and `set`: try at most this many merges.  [default: {LIMIT}]",
 )
 def learn(graphs: Sequence[Path], output: Path, preset: str, tracing: float | None, limit: int | None) -> None:
-    """Learn one model from all the GRAPHs together; the same graph twice is one."""
+    """Learn one model from all the GRAPHs together; the same graph twice is one.
+
+    Bits count the model and the graphs given the model. Each preset has a code of its own: compare what merging saves.
+    """
     _check_options(preset, tracing, limit)
     with located(), progress("learning") as tell:
         values = [read_graph(path) for path in graphs]
         if preset in TREES:
-            model = _learned(values, preset, LIMIT if limit is None else limit, _observer(tell))
+            model = _learned(values, preset, LIMIT if limit is None else min(limit, MOST), _observer(tell))
         else:
             model = _caused(values, TRACING if tracing is None else tracing)
         write(output, model_bytes(model))
@@ -79,12 +90,16 @@ def learn(graphs: Sequence[Path], output: Path, preset: str, tracing: float | No
     _tell(output, model, summary)
 
 
-@grammar.command()
+@grammar.command(short_help="Say whether a graph is a member of MODEL.")
 @click.argument("model", metavar="MODEL", type=FILE)
 @click.argument("graph", metavar="GRAPH", type=FILE)
 @click.pass_context
 def accepts(context: click.Context, model: Path, graph: Path) -> None:
-    """Say whether GRAPH is a member of MODEL: exit 0 if so, else 1 and the first vertices that do not fit."""
+    """Say whether GRAPH is a member of MODEL: exit 0 if so, else 1 and the first vertices that do not fit.
+
+    With the preset `causes`, the vertices are those that brought in something new; what only comes from them is not
+    listed.
+    """
     with located(), progress("parsing"):
         blamed = open_model(model).blamed(read_graph(graph))
     if not blamed:
@@ -95,12 +110,15 @@ def accepts(context: click.Context, model: Path, graph: Path) -> None:
     context.exit(1)
 
 
-@grammar.command()
+@grammar.command(short_help="Write what a graph adds to MODEL.")
 @click.argument("model", metavar="MODEL", type=FILE)
 @click.argument("graph", metavar="GRAPH", type=FILE)
 @click.option("-o", "--output", metavar="DELTA", type=FILE, required=True, help="Where the delta is written.")
 def delta(model: Path, graph: Path, output: Path) -> None:
-    """Write what GRAPH adds to MODEL: nothing for a member. `merge` applies it."""
+    """Write what GRAPH adds to MODEL; `winnower grammar merge` applies it. A member adds nothing new.
+
+    What MODEL accepts without having seen it is written too, as a witness: models learned later will accept it as well.
+    """
     with located(), progress("comparing"):
         base, value = open_model(model), read_graph(graph)
         found = base.delta(value)
@@ -108,17 +126,22 @@ def delta(model: Path, graph: Path, output: Path) -> None:
     click.echo(f"{escape(str(output), 400)}: {_added(found)}")
 
 
-@grammar.command()
+@grammar.command(short_help="Make one model of several, and of deltas.")
 @click.argument("files", metavar="MODEL...", type=FILE, nargs=-1, required=True)
 @click.option("-o", "--output", metavar="MODEL", type=FILE, required=True, help="Where the model is written.")
 @click.option(
     "--limit",
-    type=click.IntRange(min=0, max=2**53),
+    type=click.IntRange(min=0),
     default=0,
     help="For `multiset` and `set`: try this many merges, if that is more than the models were learned with.",
 )
 def merge(files: Sequence[Path], output: Path, limit: int) -> None:
-    """Make one model of all MODELs; deltas among them are applied afterwards, in their order."""
+    """Make one model of all MODELs: what would have been learned from all their graphs.
+
+    Deltas may be among them, after the first. They are applied in their order, to what they were made for or to what
+    deltas before them made of that; one that has been applied already changes nothing.
+    """
+    limit = min(limit, MOST)
     with located(), progress("merging") as tell:
         values = [open_any(path) for path in files]
         model = _merged(values, files, limit, _observer(tell))
@@ -127,15 +150,29 @@ def merge(files: Sequence[Path], output: Path, limit: int) -> None:
     _tell(output, model, summary)
 
 
-@grammar.command()
+@grammar.command(short_help="Draw MODEL, or list its states.")
 @click.argument("model", metavar="MODEL", type=FILE)
-@click.option("--format", "how", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
+@click.option(
+    "--format",
+    "how",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="A picture for Graphviz, a table for the terminal, or node-link JSON.",
+)
+@click.option("--rows", metavar="N", type=click.IntRange(min=0), help=f"States in a table.  [default: {ROWS}]")
+@click.option("--rare", is_flag=True, help="In a table, begin with the states that the fewest graphs have shown.")
 @click.option("-o", "--output", metavar="FILE", type=FILE, help="Where it is written, instead of standard output.")
-def show(model: Path, how: str, output: Path | None) -> None:
-    """Draw MODEL: states with their support, operations, loops."""
+def show(model: Path, how: str, rows: int | None, rare: bool, output: Path | None) -> None:
+    """Draw MODEL: its states, which graphs have shown them, what they come from, where they loop.
+
+    To see a picture: winnower grammar show MODEL | dot -Tsvg > model.svg
+    """
+    if how != "table" and (rows is not None or rare):
+        raise click.UsageError("--rows and --rare are for --format table.")
     with located():
         with progress("drawing"):
-            text = shown(open_model(model), how)
+            text = shown(open_model(model), how, ROWS if rows is None else rows, rare)
         if output is not None:
             write(output, text.encode("utf-8"))
             return
@@ -143,8 +180,10 @@ def show(model: Path, how: str, output: Path | None) -> None:
 
 
 def _check_options(preset: str, tracing: float | None, limit: int | None) -> None:
-    if tracing is not None and (preset in TREES or isnan(tracing)):
-        raise click.UsageError("--tracing is a number of bits, for --preset causes.")
+    if tracing is not None and preset in TREES:
+        raise click.UsageError("--tracing is for --preset causes.")
+    if tracing is not None and not tracing <= MOST_TRACING:
+        raise click.UsageError(f"--tracing is a number of bits, at most {MOST_TRACING:.0f}.")
     if limit is not None and preset not in TREES:
         raise click.UsageError("--limit is for --preset multiset or set.")
 
@@ -187,15 +226,20 @@ def _summary(model: Learned) -> str:
     if isinstance(model, Causes):
         base, found = model.base, model.model
         return (
-            f"{len(found.states)} states, {len(found.transitions)} transitions "
-            f"(unmerged {len(base.states)} and {len(base.transitions)}), {_count(len(base.replicas), 'graph')}"
+            f"{_count(len(found.states), 'state')}, {_count(len(found.transitions), 'transition')} "
+            f"(unmerged {len(base.states)} and {len(base.transitions)}), {_bits(*model.bits)}, "
+            f"{_count(len(base.replicas), 'graph')}"
         )
     states = f"{len(model.model.forward.labels)} + {len(model.model.backward.labels)} states"
     search = model.search
     if search is None:
         return states
-    bits = f"{search.bits:.3f} bits (unmerged {search.unmerged:.3f})"
-    return f"{states}, {len(model.model.types)} types, {bits}, {search.evaluations} merges tried"
+    bits, graphs = _bits(search.bits, search.unmerged), _count(len(model.graphs or {}), "graph")
+    return f"{states}, {_count(len(model.model.types), 'type')}, {bits}, {search.evaluations} merges tried, {graphs}"
+
+
+def _bits(bits: float, unmerged: float) -> str:
+    return f"{bits:.3f} bits (unmerged {unmerged:.3f})"
 
 
 def _tell(output: Path, model: Learned, summary: str) -> None:

@@ -33,18 +33,18 @@ from winnower.replay import Agent, Replay, Thresholds, replay
 from winnower.report import Report
 
 THRESHOLD: Final = click.IntRange(1, 100_000)
-_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
+_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "": 1000}
 
 
 def duration(text: str) -> int:
-    """`10s`, `500ms`, `2m` in milliseconds.
+    """`10s`, `500ms`, `2m`, `1h` in milliseconds.
 
     >>> duration("10s"), duration("500ms")
     (10000, 500)
     """
-    found = re.fullmatch(r"([0-9]{1,9})(ms|s|m|)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|)", text.strip())
     if found is None or not 100 <= (millis := int(found[1]) * _UNITS[found[2]]) <= 86_400_000:
-        raise InputError("not a length of time", offending=text, hint="for example 10s, 500ms or 2m; 100ms at least")
+        raise InputError("not a length of time", offending=text, hint="for example 10s, 500ms, 2m or 1h; from 100ms to 24h")
     return millis
 
 

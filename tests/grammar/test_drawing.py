@@ -98,6 +98,13 @@ def test_kinds_look_different_and_support_is_told() -> None:
     assert len(set(shapes.values())) == len(shapes)
 
 
+def test_paths_break_after_a_slash_and_never_get_lost() -> None:
+    text = to_dot(Picture((Node("a", "File /var/lib/containers/storage/overlay-containers/{id}/use", 1, 1),), (), True))
+    assert r'[label="File /var/lib/containers/\nstorage/overlay-containers/\n{id}/use\n1 graph, 1 vertex"' in text
+    cut = to_dot(Picture((Node("a", "File /" + "x" * 500, 1, 1),), (), True))
+    assert "x…\\n1 graph" in cut
+
+
 def test_long_labels_are_wrapped_and_many_operations_cut() -> None:
     text = to_dot(Picture((Node("a", "word " * 40, 1, 1),), (Arrow("a", "a", tuple(map(str, range(20))), 50),), True))
     label, _ = re.findall(rf'"a"(?: -> "a")? \[label=({STRING})', text)

@@ -146,6 +146,49 @@ def test_deep_nesting_anywhere_is_refused(depth: int) -> None:
         from_json(f'{{"nodes": [{{"id": {deep}}}], "edges": []}}', "g.json")
 
 
+def test_a_file_that_was_cut_anywhere_is_refused_and_so_is_its_evidence() -> None:
+    """Every file of every kind at every byte; the packed evidence at every byte, inside of whole JSON."""
+    for data in FILES:
+        for size in range(len(data) - 1):
+            with pytest.raises(InputError, match=r"^m\.json:1:[0-9]+: not JSON: "):
+                read(data[:size], "m.json")
+        value = json.loads(data)
+        for field in ("evidence", "witness"):
+            packed = b64decode(value.get(field, ""))
+            for size in range(1, len(packed)):
+                cut = b64encode(packed[:size]).decode()
+                assert refused(value | {field: cut}).startswith("m.json: evidence")
+
+
+def long_model(rules: int) -> dict[str, object]:
+    """A chain that was never folded: every rule needs the one before."""
+    chained = [[["a", []], 0], *([["a", [["", state, 1]]], state + 1] for state in range(rules - 1))]
+    types = [[state, state] for state in range(rules)]
+    return {"format": "winnower-published-model", "forward": chained, "backward": chained, "types": types}
+
+
+def test_a_model_of_a_hundred_thousand_rules_is_read_and_its_last_rule_is_checked() -> None:
+    rules = 100_000
+    value = long_model(rules)
+    model = read_model(json.dumps(value).encode(), "m.json")
+    assert len(model.blamed(chain("a" * 50))) == 50
+    assert len(model.picture().nodes) == rules
+    whole = long_model(rules)["forward"]
+    assert isinstance(whole, list)
+    line = refused(value | {"backward": [*whole[:-1], [["a", [["", rules + 5, 1]]], rules - 1]]})
+    assert line.startswith(f"m.json: backward[{rules - 1}] is not a transition of a model: 'a'")
+
+
+def test_rules_and_types_that_make_no_model_are_named_by_their_place() -> None:
+    value = long_model(9)
+    whole = value["forward"]
+    assert isinstance(whole, list)
+    for last in (whole[0], [["a", [["", 14, 1]]], 8], [["a", [["", 5, 1]]], 16], [["b", [["", 7, 1]]], 0]):
+        line = refused(value | {"forward": [*whole[:-1], last]})
+        assert line.startswith("m.json: forward[8] is not a transition of a model: ")
+    assert refused(value | {"types": [[0, 0], [9, 0]]}).startswith("m.json: types[1] is not two states of one label: ")
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused(data: bytes) -> None:
     use(data)

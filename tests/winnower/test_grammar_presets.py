@@ -17,11 +17,13 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from stage import Stage
 
 from grammar.nodelink import Edge, LabelledGraph, to_json
 from winnower import grammar_command, grammar_files
 
 FORK, READ, WRITE = "WAS_TRIGGERED_BY/fork", "USED/read", "WAS_GENERATED_BY/write"
+SHIPPED = Path(__file__).resolve().parents[2] / "winnower" / "recording"
 PRESETS = ["multiset", "set", "causes"]
 presets = pytest.mark.parametrize("preset", PRESETS)
 
@@ -66,7 +68,7 @@ def request(folder: Path, files: str, *, shell: bool = False) -> Path:
 def server(folder: Path, name: str = "model") -> Path:
     model = folder / name
     graphs = [request(folder, files) for files in ("abc", "bcd", "ad")]
-    done("learn", *graphs, "--preset", "causes", "--tracing", 4, "-o", model)
+    done("learn", *graphs, "--preset", "causes", "-o", model)
     return model
 
 
@@ -86,6 +88,7 @@ def test_a_longer_job_and_a_cyclic_graph_are_accepted_by_causes(tmp_path: Path) 
     ring = written(tmp_path / "ring.json", ["Process p", "File /f"], (0, 1, READ), (1, 0, WRITE))
     short = chain(tmp_path, ["in", *["map", "reduce"] * 3], "short.json")
     done("learn", short, ring, "--preset", "causes", "-o", model)
+    assert run("delta", model, chain(tmp_path, ["in", "map"], "part.json"), "-o", tmp_path / "d").exit_code == 0
     assert run("accepts", model, chain(tmp_path, ["in", *["map", "reduce"] * 40], "long.json")).exit_code == 0
     assert run("accepts", model, ring).exit_code == 0
     assert run("accepts", model, chain(tmp_path, ["in", "reduce"], "wrong.json")).exit_code == 1
@@ -98,7 +101,9 @@ def test_the_edges_of_a_dump_are_read_by_relation_and_operation(tmp_path: Path) 
     dump.write_text(
         json.dumps({"directed": True, "multigraph": True, "graph": {}, "nodes": nodes, "edges": [edge] * 9})
     )
-    assert "2 states, 1 transitions" in done("learn", dump, "--preset", "causes", "-o", model)
+    assert "2 states, 1 transition (unmerged 2 and 1), 4.000 bits (unmerged 4.000), 1 graph\n" in done(
+        "learn", dump, "--preset", "causes", "-o", model
+    )
     assert "USED/read" in done("show", model)
 
 
@@ -122,6 +127,23 @@ def test_a_delta_is_merged_and_then_the_graph_is_a_member(preset: str, tmp_path:
 def test_a_delta_of_causes_says_how_much_is_new(tmp_path: Path) -> None:
     told = done("delta", server(tmp_path), request(tmp_path, "abc", shell=True), "-o", tmp_path / "d")
     assert told == f"{tmp_path / 'd'}: 1 state and 1 transition are new\n"
+
+
+def test_a_member_adds_nothing_new_and_stays_one_whatever_is_learned_later(tmp_path: Path) -> None:
+    """What it shows for the first time is kept as a witness."""
+    model, delta = server(tmp_path), tmp_path / "d"
+    member = request(tmp_path, "abcd")
+    assert done("delta", model, member, "-o", delta) == f"{delta}: member: nothing to add\n"
+    before = model.read_bytes()
+    done("merge", model, delta, "-o", model)
+    assert model.read_bytes() != before
+    done("delta", model, member, "-o", delta)
+    before = model.read_bytes()
+    done("merge", model, delta, "-o", model)
+    assert model.read_bytes() == before
+    done("delta", model, request(tmp_path, "bc", shell=True), "-o", delta)
+    done("merge", model, delta, "-o", model)
+    assert run("accepts", model, member).exit_code == 0
 
 
 @presets
@@ -192,6 +214,7 @@ def test_a_newer_model_is_refused_as_one(tmp_path: Path) -> None:
 
 def test_options_that_a_preset_does_not_have_are_bad_usage(tmp_path: Path) -> None:
     graph = request(tmp_path, "a")
+    assert run("learn", graph, "--limit", 2**64, "-o", tmp_path / "m").exit_code == 0
     for options in (
         ("--tracing", 1),
         ("--preset", "set", "--tracing", 1),
@@ -199,9 +222,60 @@ def test_options_that_a_preset_does_not_have_are_bad_usage(tmp_path: Path) -> No
         ("--preset", "causes", "--tracing", "nan"),
         ("--preset", "causes", "--tracing", "inf"),
         ("--preset", "causes", "--tracing", -1),
+        ("--preset", "causes", "--tracing", "1e10"),
+        ("--limit", -1),
         ("--preset", "other"),
     ):
         assert run("learn", graph, *options, "-o", tmp_path / "m").exit_code == 2
+
+
+def test_a_table_is_one_line_per_state_and_begins_with_the_rarest_if_asked(tmp_path: Path) -> None:
+    model, path = tmp_path / "m", f"File /srv/{'long-name/' * 8}x"
+    for number in range(3):
+        written(tmp_path / f"{number}", ["Process p", path, *["File /once"] * (number == 2)], (0, 1, READ))
+    done("learn", *(tmp_path / str(number) for number in range(3)), "--preset", "causes", "-o", model)
+    lines = done("show", model, "--format", "table", "--rare").splitlines()
+    assert lines[0] == "preset causes: 3 states, 1 arrow, 0 loops of several states"
+    assert [line.split()[0] for line in lines[1:]] == ["graphs", "1", "2", "2"]  # two of the three are the same
+    assert lines[2].rstrip().endswith("File /once")
+    assert any(line.rstrip().endswith(path) for line in lines)
+    cut = done("show", model, "--format", "table", "--rows", 1).splitlines()
+    assert len(cut) == 4
+    assert cut[3] == "... and 2 more (--rows 3 shows all, --rare the rarest first)"
+    assert run("show", model, "--rare").exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def containers(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The shipped recording's web servers, a graph file for each."""
+    whole = json.loads((stage.play(SHIPPED, 10_000, dump=True).dump / "web.instance.json").read_bytes())
+    parts: dict[str, dict[str, list[object]]] = {}
+    for kind, end in (("nodes", "id"), ("edges", "source")):
+        for value in whole[kind]:
+            container = value[end].split("/")[1]
+            parts.setdefault(container, {"nodes": [], "edges": []})[kind].append(value)
+    folder = tmp_path_factory.mktemp("containers")
+    for container, part in parts.items():
+        (folder / container).write_text(json.dumps(part))
+    return {container: folder / container for container in sorted(parts)}
+
+
+def test_the_attacked_web_server_is_refused_and_its_replicas_hardly(
+    containers: dict[str, Path], tmp_path: Path
+) -> None:
+    """Each against a model of the seven others: vertices that do not fit, by container (of four, to save time)."""
+    assert len(containers) == 8
+    blamed = {}
+    for container in ("web12", "web22", "web31", "web42"):
+        others = [path for name, path in containers.items() if name != container]
+        done("learn", *others, "--preset", "causes", "-o", tmp_path / "m")
+        said = run("accepts", tmp_path / "m", containers[container]).stdout.split()
+        blamed[container] = int(said[1]) if said[0] == "non-member:" else 0
+    assert blamed.pop("web31") > 20
+    assert sum(blamed.values()) <= 5
+    done("learn", *containers.values(), "--preset", "causes", "-o", tmp_path / "m")
+    rarest = done("show", tmp_path / "m", "--format", "table", "--rare")
+    assert "File /etc/shadow" in rarest
 
 
 def test_labels_that_no_model_can_hold_are_refused_with_the_file(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def follow(folder: Path, worker: str, path: str) -> bool:
             if not found and creates(event, path.encode()):
                 found = True
                 node.tick()  # a second of log time later
-                watch.lines[watched:] = [line for line in watch.lines[watched:] if concerns(line, watch.lines[:watched])]
+                shown, later = watch.lines[:watched], watch.lines[watched:]
+                watch.lines = [*shown, *(line for line in later if concerns(line, shown))]
                 show("records: lines of the audit log", event.raw.decode().replace("\x1d", " "))
                 show("event: what a system call offers to the graph", str(event.call)[:150])
                 show("graph: versions, edges from effect to cause, labels abstracted", "\n".join(watch.lines))

@@ -2,7 +2,7 @@
 
 Rules of this file
     - Both sides of the wire must hold the same bytes: the dictionary is part of the format. Whoever changes a letter
-      raises `grammar.wire.FORMAT`; a test pins the hash.
+      raises `grammar.wire.VERSION`; a test pins the hash.
     - How it was chosen: by hand, from what a distribution (Debian, Alpine, RHEL) puts where, what the usual servers and
       languages open when they start, and the words of our own labels and contexts. Nothing was taken from a recording's
       applications, so that what is measured on recordings holds elsewhere.
@@ -11,6 +11,7 @@ Rules of this file
       without it, as front coding leaves them.
 
 Invariant: at most 16 kB, no digit that only one machine would show.
+Complexity: a constant; zstd indexes it once for each message, about a millisecond.
 Source: RFC 8878 section 5 (raw content as dictionary); Filesystem Hierarchy Standard 3.0.
 """
 

@@ -5,6 +5,7 @@ Rules of this file
     - The offending text is escaped before it is shown: log text is attacker-controlled (design promise 7).
     - The tree is shallow: a caller that wants one kind catches one subclass.
 
+Complexity: O(what is shown of the offending text), which is bounded.
 Source: design section 5 (errors) and section 7.
 """
 

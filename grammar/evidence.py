@@ -15,7 +15,7 @@ Source: design section 3, promises 3 and 4; state-based grow-only sets (Shapiro 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -56,7 +56,11 @@ class Span(NamedTuple):
 
     def joined(self, other: Span) -> Span:
         """The span that covers both."""
-        return Span(min(self.first, other.first), max(self.last, other.last), max(self.level, other.level))
+        return Span(
+            self.first if self.first < other.first else other.first,
+            self.last if self.last > other.last else other.last,
+            self.level if self.level > other.level else other.level,
+        )
 
 
 Item = State | Transition
@@ -86,9 +90,13 @@ class Evidence:
 
     def update(self, other: Evidence) -> None:
         """Take in other evidence; doing it twice changes nothing."""
+        seen = self.seen
         for item, replicas in other.seen.items():
-            for replica, span in replicas.items():
-                self.add(item, replica, span)
+            held = seen.get(item)
+            if held is None:
+                seen[item] = dict(replicas)
+            else:
+                join(held, replicas)
         for state, command in other.commands.items():
             self.command(state, command)
         self.learned |= other.learned
@@ -148,6 +156,19 @@ class Evidence:
     def replicas(self) -> set[Replica]:
         """Every replica that has shown anything."""
         return {replica for replicas in self.seen.values() for replica in replicas}
+
+
+def join(held: dict[Replica, Span], replicas: Mapping[Replica, Span]) -> None:
+    """Take in who else has shown an item, and when."""
+    if held.keys().isdisjoint(replicas):
+        held.update(replicas)
+        return
+    for replica, span in replicas.items():
+        before = held.get(replica)
+        if before is None:
+            held[replica] = span
+        elif before != span:
+            held[replica] = before.joined(span)
 
 
 def _states(items: Iterable[Item]) -> Iterator[State]:

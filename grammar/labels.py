@@ -86,6 +86,7 @@ class Relabel:
         self._in: dict[str, list[tuple[Pattern, str]]] = {}
         self._numbered: dict[tuple[str, str], str] = {}
         self._cache: dict[str, str] = {}
+        self._contexts: dict[tuple[str, ...], tuple[str, ...]] = {}
         for label in sorted({*learned, *(one for one in labels if _made_up(one))}):
             directory, _, name = label.rpartition("/")
             pattern = _usable(name)
@@ -115,6 +116,14 @@ class Relabel:
             return numbered
         patterns = self._in.get(directory, ())
         return next((one for pattern, one in patterns if pattern.matches(name)), label)
+
+    def context(self, context: tuple[str, ...]) -> tuple[str, ...]:
+        """A whole context after generalisation; the same tuple if it stays what it is."""
+        found = self._contexts.get(context)
+        if found is None:
+            moved = tuple(self.entry(entry) for entry in context)
+            found = self._contexts[context] = context if moved == context else moved
+        return found
 
     def entry(self, entry: str) -> str:
         """One entry of a context (`operation label`) after generalisation."""

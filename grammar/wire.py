@@ -37,10 +37,16 @@ LETTERS_PER_ITEM: Final = 8
 MAX_TEXT: Final = 16_384
 MAX_NUMBER: Final = (1 << 63) - 1
 LEVEL: Final = 19
+LARGE: Final = 1 << 18
+"""Plain bytes from which on a message has words enough of its own: the dictionary only costs time."""
 TEXT: Final = 4
 LONG: Final = 4
 """What a text and a number of more than three bytes cost, in units of the purse."""
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
+
+
+_SHORT: Final = tuple([bytes([n]) if n < 0x80 else bytes([n & 0x7F | 0x80, n >> 7]) for n in range(1 << 14)])
+"""The numbers of one or two bytes, as they are written."""
 
 
 @cache
@@ -53,12 +59,9 @@ def compress(plain: bytes, cuts: Sequence[int] = ()) -> bytes:
 
     At `cuts` letters end and numbers begin, or the other way round: a block for each has tables of its own.
     """
-    forms = [
-        (STORED, plain),
-        (PACKED, _frame(plain, (), None)),
-        (SHARED, _frame(plain, (), _dictionary())),
-        (SHARED, _frame(plain, cuts, _dictionary())),
-    ]
+    forms = [(STORED, plain), (PACKED, _frame(plain, (), None))]
+    if len(plain) <= LARGE:
+        forms += [(SHARED, _frame(plain, (), _dictionary())), (SHARED, _frame(plain, cuts, _dictionary()))]
     form, data = min(forms, key=lambda one: (len(one[1]), one[0]))
     return bytes([form]) + data
 
@@ -165,6 +168,9 @@ class Writer:
         """Numbers without their count (the reader knows it)."""
         if max(values, default=0) < 0x80:
             self.data += bytes(values)
+            return
+        if max(values) < len(_SHORT):
+            self.data += b"".join([_SHORT[value] for value in values])
             return
         for value in values:
             self.number(value)

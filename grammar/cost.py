@@ -21,9 +21,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-TRACING: Final = 24.0
-"""Bits of model that one bit left open by one answer may cost: the least of 4, 8, 16, 24, 32, … at which each of 14
-recorded applications is at least half-way from the label quotient's precision to 1."""
+TRACING: Final = 64.0
+"""Bits of model that one bit left open by one answer may cost: the least power of two at which each of 14 recorded
+applications is half-way from the label quotient's precision to 1 (bench/curve.py; the mean's knee is at 16 to 32)."""
 CANDIDATES: Final = 8
 """How many of the nearest classes of its label a class is tried against. Over 14 recorded applications 4 cost 0.5 %
 more bits, 16 and 32 save none."""

@@ -44,7 +44,8 @@ def duration(text: str) -> int:
     """
     found = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|)", text.strip())
     if found is None or not 100 <= (millis := int(found[1]) * _UNITS[found[2]]) <= 86_400_000:
-        raise InputError("not a length of time", offending=text, hint="for example 10s, 500ms, 2m or 1h; from 100ms to 24h")
+        hint = "for example 10s, 500ms, 2m or 1h; from 100ms to 24h"
+        raise InputError("not a length of time", offending=text, hint=hint)
     return millis
 
 

@@ -163,7 +163,7 @@ def test_a_vertex_that_came_from_nothing_pays_for_all_that_it_is_told(tmp_path: 
         (tmp_path / f"web.{part}.json").write_text(json.dumps({"nodes": vertices, "edges": edges}))
     quotient = evaluate(tmp_path, "web", seconds=0).scores["label quotient"]
     assert quotient.precision == 1
-    assert quotient.bits - quotient.model_bits == TRACING
+    assert quotient.bits - quotient.model_bits == pytest.approx(TRACING)
 
 
 def test_a_model_that_is_too_large_is_broken(tmp_path: Path) -> None:

@@ -143,6 +143,27 @@ def test_a_search_may_be_cut_at_any_time(base: Base, limit: int) -> None:
         assert cut == whole
 
 
+@given(bases(), st.sampled_from([0.0, 1.0, 16.0, math.inf]), st.data())
+def test_settled_states_stay_apart_and_the_others_are_placed(base: Base, tracing: float, data: st.DataObject) -> None:
+    """No two settled states share a class; bits of all steps add up; with nothing new nothing is tried."""
+    count = len(base.labels)
+    settled = data.draw(st.frozensets(st.integers(0, count - 1)))
+    steps: list[Step] = []
+    placing = Base(base.labels, base.transitions, base.weights, settled)
+    found = fold(placing, Settings(tracing), observer=steps.append)
+    assert found.complete
+    assert len({found.classes[state] for state in settled}) == len(settled)
+    saved = total(base, range(count), tracing) - found.bits
+    assert saved == pytest.approx(sum(step.bits for step in steps), abs=1e-6)
+    assert all(step.bits >= 0 for step in steps)
+    everything = fold(Base(base.labels, base.transitions, base.weights, frozenset(range(count))), Settings(tracing))
+    assert (everything.classes, everything.tried) == (tuple(range(count)), 0)
+    if tracing == 0:
+        assert found.states == sum(
+            max(1, len([one for one in settled if base.labels[one] == label])) for label in set(base.labels)
+        )
+
+
 def test_rounds_bound_the_search_too() -> None:
     base = chain(6)
     assert not fold(base, Settings(rounds=0)).complete
@@ -154,6 +175,13 @@ def test_what_is_not_compatible() -> None:
     assert classes.compatible(0, 1)
     assert not classes.compatible(0, 2)
     assert not classes.compatible(0, 0)
+    settled = Classes.of(Base([0, 0, 0], [], [1.0] * 3, frozenset({0, 1})), 16.0)
+    assert not settled.compatible(0, 1)
+    assert settled.compatible(1, 2)
+    merge = settled.score(2, 1)
+    assert merge is not None
+    settled.merge(merge)
+    assert not settled.compatible(0, settled.root(2))
 
 
 @given(bases())

@@ -33,11 +33,12 @@ from grammar.cost import Settings
 from grammar.evidence import Evidence, Item, Replica, Span, State, Transition, join
 from grammar.graph import Edge, Graph
 from grammar.labels import Relabel
-from grammar.merging import Base, Observer, fold
 
 if TYPE_CHECKING:
     import networkx as nx
     from automata.fa.dfa import DFA
+
+    from grammar.merging import Base, Observer
 
 HIGHEST: Final = 62
 """Levels above this weigh no more."""
@@ -94,6 +95,8 @@ class Model:
         base = self.base or self
         settings = settings or Settings()
         states = base.states
+        from grammar.merging import fold  # noqa: PLC0415 - an agent never folds, and starts without it
+
         found = fold(_numbered(states, base.support, _weights(base)), settings, limit=limit, observer=observer)
         names = _names(states, base.support, found.classes)
         merged = {state: name for state, name in zip(states, names, strict=True) if state != name}
@@ -124,6 +127,8 @@ class Model:
         states = sorted([*self.states, *fresh])
         items = dict.fromkeys([*self.support, *(_merged(item, before) for item, _ in news)])
         numbered = _numbered(states, items, _weights(base, before), fresh)
+        from grammar.merging import fold  # noqa: PLC0415 - as above
+
         found = fold(numbered, self.settings, limit=self.limit)
         names = _names(states, base.support, found.classes, fresh)
         placed = {state: name for state, name in zip(states, names, strict=True) if state != name}
@@ -381,6 +386,8 @@ def _numbered(
     found = [item for item in items if isinstance(item, Transition)]
     pairs = sorted({(one.relation, one.operation) for one in found})
     kinds = {pair: number for number, pair in enumerate(pairs)}
+    from grammar.merging import Base  # noqa: PLC0415 - as above
+
     return Base(
         [labels[state.label] for state in numbers],
         [(numbers[one.effect], kinds[one.relation, one.operation], numbers[one.cause]) for one in found],

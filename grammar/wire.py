@@ -45,8 +45,16 @@ LONG: Final = 4
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 
-_SHORT: Final = tuple([bytes([n]) if n < 0x80 else bytes([n & 0x7F | 0x80, n >> 7]) for n in range(1 << 14)])
-"""The numbers of one or two bytes, as they are written."""
+SHORT: Final = 1 << 14
+"""The first number that takes more than two bytes."""
+FEW: Final = 4_096
+"""Numbers for which a table of them is not worth making."""
+
+
+@cache
+def _short() -> tuple[bytes, ...]:
+    """The numbers of one or two bytes, as they are written."""
+    return tuple([bytes([n]) if n < 0x80 else bytes([n & 0x7F | 0x80, n >> 7]) for n in range(SHORT)])
 
 
 @cache
@@ -169,8 +177,9 @@ class Writer:
         if max(values, default=0) < 0x80:
             self.data += bytes(values)
             return
-        if max(values) < len(_SHORT):
-            self.data += b"".join([_SHORT[value] for value in values])
+        if max(values) < SHORT and len(values) > FEW:
+            short = _short()
+            self.data += b"".join([short[value] for value in values])
             return
         for value in values:
             self.number(value)

@@ -212,7 +212,8 @@ class Scope:
     def flush(self) -> None:
         """Seal all that is open."""
         for vertex in self.open:
-            self.seal(vertex)
+            if vertex.state == UNKNOWN:
+                self.seal(vertex)
         self.open.clear()
 
     def forget(self) -> None:
@@ -223,7 +224,8 @@ class Scope:
 
     def edge(self, effect: Vertex, kind: int, cause: Vertex) -> None:
         """A new edge; the cause has now passed something on."""
-        self.seal(cause)
+        if cause.state == UNKNOWN:
+            self.seal(cause)
         self.edges += 1
         if effect.state == UNKNOWN:
             effect.history |= cause.passed

@@ -12,17 +12,18 @@ Rules of this file
 Invariant: `evidence` holds the base state of every vertex and the transition of every edge, so that the map from
 vertices to base states is a label-preserving homomorphism into any model that is made of it.
 Complexity: O(V + E) steps, each on a set of labels (at most `Ration.labels` bits).
-Source: Tarjan, "Depth-first search and linear graph algorithms", 1972, without recursion; `grammar.history`.
+Source: `grammar.history`, `grammar.components`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from grammar.components import strong_components
 from grammar.errors import InputError
 from grammar.evidence import Evidence, Replica, Span, State, Transition
 from grammar.history import Histories, Ration
@@ -71,7 +72,7 @@ class CausalGraph:
         for edge in graph.edges:
             arcs[number[edge.source]][Arc(*split[edge.label], number[edge.target])] = None
         causes = tuple(tuple(found) for found in arcs)
-        components = strong_components([[arc.cause for arc in found] for found in causes])
+        components = tuple(strong_components([[arc.cause for arc in found] for found in causes]))
         return cls(graph.nodes, causes, components, _states(graph.labels, causes, components), graph.file)
 
     def transition(self, effect: int, arc: Arc) -> Transition:
@@ -100,57 +101,6 @@ class CausalGraph:
             for arc in arcs:
                 found.add(self.transition(effect, arc), replica, Span(0, 0))
         return found
-
-
-def strong_components(targets: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """The strongly connected components of a graph, each ascending, what an edge leads to before what it leaves.
-
-    >>> strong_components([[1], [2], [1], [0]])
-    ((1, 2), (0,), (3,))
-    """
-    order: dict[int, int] = {}
-    low: dict[int, int] = {}
-    waiting: list[int] = []
-    done: set[int] = set()
-    found: list[tuple[int, ...]] = []
-    for start in range(len(targets)):
-        path: list[tuple[int, Iterator[int]]] = [] if start in order else [_entered(start, targets, order, waiting)]
-        while path:
-            vertex, rest = path[-1]
-            for target in rest:
-                if target not in order:
-                    path.append(_entered(target, targets, order, waiting))
-                    break
-                if target not in done:
-                    low[vertex] = min(low.get(vertex, order[vertex]), low.get(target, order[target]))
-            else:
-                path.pop()
-                lowest = low.get(vertex, order[vertex])
-                if lowest == order[vertex]:
-                    found.append(_left(vertex, waiting, done))
-                else:
-                    above = path[-1][0]
-                    low[above] = min(low.get(above, order[above]), lowest)
-    return tuple(found)
-
-
-def _entered(
-    vertex: int, targets: Sequence[Sequence[int]], order: dict[int, int], waiting: list[int]
-) -> tuple[int, Iterator[int]]:
-    order[vertex] = len(order)
-    waiting.append(vertex)
-    return vertex, iter(targets[vertex])
-
-
-def _left(vertex: int, waiting: list[int], done: set[int]) -> tuple[int, ...]:
-    """The component whose first vertex is `vertex`: what has waited since."""
-    members = []
-    while True:
-        members.append(waiting.pop())
-        if members[-1] == vertex:
-            break
-    done.update(members)
-    return tuple(sorted(members))
 
 
 def _states(

@@ -23,7 +23,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Final
 
-from grammar.causal import strong_components
+from grammar.components import strong_components
 from grammar.errors import escape
 
 WIDTH: Final = 28

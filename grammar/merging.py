@@ -24,7 +24,7 @@ looks at the links of the class that has fewer, and at the descendants that lear
 A merge moves the links of the class that has fewer. Memory O(transitions), and states * labels bits. Measured slope of
 CPU time against states, 1,000 to 50,000: 1.0 to 1.2, as caches overflow (the same calls per state, each dearer), and
 1.3 where 400 labels are fixed, since there groups grow from two to 125 classes and trials from 3 to 12 per state.
-Source: grammar/cost.py; blue-fringe state merging with search split from score (AALpy, FlexFringe); Tarjan 1972.
+Source: grammar/cost.py; blue-fringe state merging with search split from score (AALpy, FlexFringe).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from grammar.components import strong_components
 from grammar.cost import Settings, log2, model_bits, transition_bits
 
 CAUTION: Final = 0.5
@@ -441,7 +442,7 @@ class Search:
 def ancestor_labels(labels: Sequence[int], causes: Sequence[Iterable[int]]) -> list[int]:
     """For each state the labels of all that it reaches in one step or more, as bits; O(states + links)."""
     answers = [0] * len(labels)
-    for members in components(causes):
+    for members in strong_components(causes):
         own = set(members)
         answer = 0
         for member in members:
@@ -450,41 +451,3 @@ def ancestor_labels(labels: Sequence[int], causes: Sequence[Iterable[int]]) -> l
         for member in members:
             answers[member] = answer
     return answers
-
-
-def components(causes: Sequence[Iterable[int]]) -> list[list[int]]:
-    """Strongly connected components, each after all that it can reach, without recursion."""
-    order, low = [0] * len(causes), [0] * len(causes)
-    closed = [False] * len(causes)
-    found: list[list[int]] = []
-    waiting: list[int] = []
-    met = 0
-    for root in range(len(causes)):
-        work = [] if order[root] else [(root, iter(causes[root]))]
-        while work:
-            state, rest = work[-1]
-            if not order[state]:
-                met += 1
-                order[state] = low[state] = met
-                waiting.append(state)
-            cause = next((one for one in rest if not closed[one]), None)
-            if cause is not None and not order[cause]:
-                work.append((cause, iter(causes[cause])))
-            elif cause is not None:
-                low[state] = min(low[state], order[cause])
-            else:
-                work.pop()
-                if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[state])
-                if low[state] == order[state]:
-                    found.append(_pop_through(waiting, state))
-                    for member in found[-1]:
-                        closed[member] = True
-    return found
-
-
-def _pop_through(stack: list[int], last: int) -> list[int]:
-    popped = [stack.pop()]
-    while popped[-1] != last:
-        popped.append(stack.pop())
-    return popped

@@ -24,7 +24,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from grammar.causal import Arc, CausalGraph, strong_components
+from grammar.causal import Arc, CausalGraph
+from grammar.components import strong_components
 from grammar.evidence import State
 from grammar.model import Model
 

@@ -11,27 +11,11 @@ from graph_files import chain, digraphs, made, renamed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grammar.causal import CausalGraph, strong_components
+from grammar.causal import CausalGraph
 from grammar.errors import InputError
 from grammar.evidence import State, Transition
 from grammar.history import Histories, Ration
 from grammar.nodelink import LabelledGraph
-
-arcs = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20)
-
-
-@given(arcs)
-def test_components_are_those_of_networkx_in_causal_order(pairs: list[tuple[int, int]]) -> None:
-    """The components of any graph, and what an edge leads to never comes after what it leaves."""
-    targets = [[b for a, b in pairs if a == vertex] for vertex in range(8)]
-    found = strong_components(targets)
-    graph = networkx.DiGraph(pairs)
-    graph.add_nodes_from(range(8))
-    assert {frozenset(one) for one in found} == {
-        frozenset(one) for one in networkx.strongly_connected_components(graph)
-    }
-    place = {vertex: position for position, one in enumerate(found) for vertex in one}
-    assert all(place[b] <= place[a] for a, b in pairs)
 
 
 @given(digraphs())

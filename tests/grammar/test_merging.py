@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grammar.components import strong_components
 from grammar.cost import TRACING, Settings, answer_bits, model_bits
-from grammar.merging import Base, Classes, Merge, Step, ancestor_labels, components, fold
+from grammar.merging import Base, Classes, Merge, Step, ancestor_labels, fold
 
 NEVER = math.inf
 """A share of the budget that no cost reaches."""
@@ -190,7 +191,7 @@ def test_components_are_those_that_reach_one_another(base: Base) -> None:
     count = len(base.labels)
     causes = [[cause for effect, _, cause in base.transitions if effect == state] for state in range(count)]
     reached = closure(range(count), {(effect, cause) for effect, _, cause in base.transitions})
-    found = components(causes)
+    found = strong_components(causes)
     place = {state: at for at, members in enumerate(found) for state in members}
     assert sorted(state for members in found for state in members) == list(range(count))
     for one, other in combinations(range(count), 2):

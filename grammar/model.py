@@ -14,8 +14,9 @@ Rules of this file
       way on from there, epoch by epoch, until somebody settles anew: it keeps every class and places what is new.
     - How often a state was seen is known to the base: support of a folded model has no levels.
 
-Complexity: making O(evidence); membership O(vertices + edges), each distinct state being resolved once (0.3 µs per edge
-measured); tracing O(states + transitions reached); folding as `grammar.merging`; `extended` see there.
+Complexity: making O(evidence), growing O(what is new) besides copies of two dicts; membership O(vertices + edges), each
+distinct state being resolved once (0.3 µs per edge measured); tracing O(states + transitions reached); folding as
+`grammar.merging`; `extended` see there.
 Source: design section 3; causal history as context, bounded as in k-bisimulation indexes (A(k)); minimum description
 length (`grammar.cost`); the published cost-based learner is `grammar.published`.
 """
@@ -225,7 +226,14 @@ class Model:
         return _reach(self.merged.get(state, state), self.effects, depth, back=False)
 
     def __or__(self, evidence: Evidence) -> Model:
-        joined = Model.of(self.app, self.evidence | evidence)
+        """The model of all evidence together; what stays is shared, so that a little evidence costs little."""
+        base = self.base or self
+        relabel = _relabel_with(base, evidence)
+        if relabel is None:
+            joined = Model.of(self.app, self.evidence | evidence)
+        else:
+            news = [(relabelled(item, relabel), replicas) for item, replicas in evidence.seen.items()]
+            joined = _grown(base, evidence, relabel, news)
         return joined if self.settings is None else joined.folded(self.settings, limit=self.limit)
 
     @property

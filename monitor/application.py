@@ -1,13 +1,13 @@
 """One application at the monitor: its words, its evidence, the model that follows from them.
 
 Rules of this file
-    - Taking a delta adds to evidence and nothing else; the model is made when somebody asks, and kept until a delta
-      comes (also a repeated one: it may widen the time in which something was seen).
+    - Taking a delta adds to evidence and nothing else; the model is made when somebody asks, and grows with what comes
+      (also what is repeated: it may widen the time in which something was seen).
     - Alarms are judged and questions answered on the model of all that was seen, which is exact; what is handed on (and
       what a model is said to cost) is the one that is folded by description length.
     - What is new is told to the store item by item, inside the caller's transaction.
 
-Complexity: a delta costs its own size; the model O(evidence).
+Complexity: a delta costs its own size, and copies of two dicts as large as the model; the first model O(evidence).
 Source: design section 1 (global model), section 3 promise 3.
 """
 
@@ -91,7 +91,8 @@ class Application:
             store.add_words(self.name, len(self.lexicon.revisions) - 1, encode_extension(self.lexicon, before))
         news = Evidence()
         rows: list[tuple[int, Replica, Span]] = []
-        for item, replicas in delta.evidence(worker, span).seen.items():
+        told = delta.evidence(worker, span)
+        for item, replicas in told.seen.items():
             for replica, when in replicas.items():
                 if self.evidence.add(item, replica, when):
                     news.add(item, replica, when)
@@ -104,7 +105,8 @@ class Application:
             self.evidence.learned.add(pattern)
             store.add_learned(self.name, pattern)
         if delta:
-            self._model = self._folded = None
+            self._model = None if self._model is None or self.forget_after else self._model | told
+            self._folded = None
         return news
 
     def _number(self, item: Item) -> int:

@@ -73,7 +73,7 @@ def search(graph: LabelledGraph, seconds: float) -> None:
     base = base_model([graph])
     took = time.monotonic() - began
     pairs = sum(math.comb(many, 2) for many in Counter(base.forward.labels[f] for f, _ in base.types).values())
-    tell(base, graph, f"base model of {len(base.types):,} types in {took:.1f} s, {pairs:,} pairs a round")
+    tell(base, graph, f"base model of {len(base.types):,} types in {took:.1f} s, {pairs:,} pairs of one label")
     steps: list[Step] = []
     merges = 0
 
@@ -90,7 +90,7 @@ def search(graph: LabelledGraph, seconds: float) -> None:
     except _TimeUpError:
         complete, model = False, steps[0].model if steps else base
     end = "complete" if complete else f"stopped after {seconds:g} s"
-    said = f"{end}, {merges:,} merges; base model of {len(base.types):,} types, {pairs:,} pairs a round"
+    said = f"{end}, {merges:,} merges; base model of {len(base.types):,} types, {pairs:,} pairs of one label"
     tell(model, graph, said)
 
 

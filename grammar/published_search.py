@@ -3,12 +3,14 @@
 Rules of this file
     - Search is split from score: `Folding` merges, tallies and takes back; `climb` only chooses.
     - No clock: a search is bounded by a number of evaluations, and says when the bound stopped it.
-    - Only pairs that can merge are tried: types of one label.
+    - Only pairs that can merge are tried: types of one label; where there are many, those of neighbouring levels. Once
+      merges have made them few, all are tried.
     - Ties go to the smallest pair of types; their numbers come from the graphs' shape (see published.py), so the same
       graphs give the same model whatever their ids and order.
 
 Invariant: bits fall strictly with every step taken, and a trial leaves the folding exactly as it was.
-Complexity: O(t^2) trials per round for t types; a trial touches only the rules that mention a state it merges.
+Complexity: per round of t types all pairs of one label, at most `EXHAUSTIVE`, or else O(t) trials; a trial touches only
+the rules that mention a state it merges.
 Source: "DAG automata", TaPP 2017; incremental merge-and-undo after red-blue learners (AALpy, FlexFringe).
 """
 
@@ -17,7 +19,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Final, TypeAlias
 
 from grammar.nodelink import LabelledGraph
@@ -35,6 +36,12 @@ from grammar.published import (
 
 PRECISION: Final = 6
 """Decimals of a bit that count: smaller differences are rounding and are ties."""
+
+EXHAUSTIVE: Final = 2_000
+"""Pairs up to which a round tries them all. A chain of one label collapses from any merge of neighbours, and a round of
+all its pairs would cost the cube of its length."""
+REACH: Final = 8
+"""How many of the types that follow one (by level) it is tried with where there are too many pairs."""
 
 Partners: TypeAlias = defaultdict[int, set[int]]
 Undo: TypeAlias = list[Callable[[], None]]
@@ -234,9 +241,18 @@ class Folding:
         return folding
 
     def pairs(self) -> Iterator[tuple[Type, Type]]:
-        """The pairs of types that can merge, smallest first."""
+        """The pairs of types that can merge, smallest first; of more than `EXHAUSTIVE` those next to each other."""
         types = sorted((f, b) for f, partners in self.partners[0].items() for b in partners)
-        return (pair for pair in combinations(types, 2) if self.compatible(*pair))
+        alike: defaultdict[str, list[Type]] = defaultdict(list)
+        for one in types:
+            alike[self.labels[one[0]]].append(one)
+        many = sum(len(group) * (len(group) - 1) // 2 for group in alike.values())
+        reach = None if many <= EXHAUSTIVE else REACH
+        place = {one: at for group in alike.values() for at, one in enumerate(group, 1)}
+        for one in types:
+            after = place[one]
+            for other in alike[self.labels[one[0]]][after : None if reach is None else after + reach]:
+                yield one, other
 
     def compatible(self, one: Type, other: Type) -> bool:
         """Whether two types may merge: their vertices have one label."""

@@ -208,7 +208,7 @@ def test_the_published_method_merges_what_its_cost_wants_and_says_how_far_it_got
     requests(tmp_path, 3)
     reached = classes_of(tmp_path / "web.instance.json", 5)
     assert reached.classes == (0, 1, 0, 1, 0, 1)
-    assert reached.said == "complete, 0 merges; base model of 2 types, 0 pairs a round"
+    assert reached.said == "complete, 0 merges; base model of 2 types, 0 pairs of one label"
     report = evaluate(tmp_path, "web", seconds=5)
     assert (report.scores["published"].states, report.published) == (2, reached.said)
     assert list(report.scores) == ["unmerged", "label quotient", "causal history", "published", "model"]

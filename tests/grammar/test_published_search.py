@@ -199,3 +199,14 @@ def renamed(graph: LabelledGraph, random: Random) -> LabelledGraph:
     return LabelledGraph(
         tuple(names[graph.nodes[old]] for old in order), tuple(graph.labels[old] for old in order), tuple(edges)
     )
+
+
+def test_a_long_chain_collapses_without_trying_every_pair() -> None:
+    """150 vertices of two labels: the loop that a chain of 30 comes to, in trials that grow with its length."""
+    found = [
+        learn([LabelledGraph(tuple(range(n)), ("a", "b") * (n // 2), tuple(Edge(i, i + 1) for i in range(n - 1)))])
+        for n in (30, 150)
+    ]
+    assert [len(one.model.types) for one in found] == [2, 2]
+    assert found[0].model == found[1].model
+    assert found[1].evaluations < 150 * 8 * 2

@@ -114,8 +114,10 @@ class Delta:
         for one in self.sightings:
             rest = one
             while (items := len(rest.transitions) + len(rest.states) + len(rest.levels)) > room:
-                first, rest = _split(rest, room)
-                yield Delta((*held, first))
+                if room:
+                    first, rest = _split(rest, room)
+                    held.append(first)
+                yield Delta(tuple(held))
                 room, held = size, []
             held.append(rest)
             room -= items

@@ -382,3 +382,30 @@ def test_whatever_is_read_as_a_model_is_a_model(junk: bytes, cut: int) -> None:
         return
     assert found == Model.of(found.app, found.evidence)
     assert decode_model(encode_model(found)) == found
+
+
+def _shown(delta: Delta, parts: list[Delta]) -> tuple[list[Sighting], list[Sighting]]:
+    return list(delta.sightings), [one for part in parts for one in part.sightings]
+
+
+@given(deltas(), st.integers(1, 5))
+def test_the_parts_of_a_delta_say_together_what_it_says(delta: Delta, size: int) -> None:
+    parts = list(delta.parts(size))
+    whole = Evidence()
+    for part in parts:
+        assert sum(len(one.transitions) + len(one.states) + len(one.levels) for one in part.sightings) <= size
+        whole.update(part.evidence("w1", Span(5, 5)))
+    assert whole == delta.evidence("w1", Span(5, 5))
+    empty = [
+        [one for one in shown if not (one.transitions or one.states or one.levels)] for shown in _shown(delta, parts)
+    ]
+    assert len(empty[0]) == len(empty[1])
+
+
+def test_an_epoch_of_any_size_is_taken_in_parts_by_a_decoder_that_trusts_nobody() -> None:
+    states = [State(f"File /srv/{n:x}", (f"#{n:08x}",)) for n in range(20_000)]
+    news = tuple(Transition(one, "USED", "read", states[n // 2]) for n, one in enumerate(states[1:]))
+    agent, monitor, found = Lexicon(), Lexicon(), set[Transition]()
+    for part in Delta((Sighting("web1", news),)).parts():
+        found |= decode_delta(encode_delta(part, agent), monitor).transitions
+    assert found == set(news)

@@ -7,7 +7,9 @@
 
 Rules of this file
     - Nothing here waits or does I/O: bytes come in, epochs go out; time comes from the log (design promise 6).
-    - An epoch ends with the first event at or after its end; epochs in which nothing happened are left out.
+    - A recording is `feed`: an epoch ends with the first event at or after its end; epochs in which nothing happened
+      are left out. A live node is `absorb` and `cut`: whoever reads the log says when an epoch ends, at any byte. The
+      same bytes with the same cuts give the same epochs: a restarted agent reads again what it had not made safe.
 
 Complexity: O(bytes) time; memory bounded by what is live on the node.
 Source: design section 4.
@@ -51,6 +53,25 @@ class Pipeline:
         yield from self._take(self.parser.finish())
         if self._start is not None:
             yield self._close(self._start)
+
+    def absorb(self, data: bytes) -> None:
+        """Take the next bytes of a live log."""
+        self.node.apply(self.parser.feed(data))
+
+    @property
+    def news(self) -> bool:
+        """Whether anything is there that the next epoch will tell."""
+        return any(scope.fresh or scope.lone for scope in self.node.scopes.values())
+
+    @property
+    def open(self) -> bool:
+        """Whether anything waits for its second to end: with no further event, `node.tick` ends it."""
+        return any(scope.open for scope in self.node.scopes.values())
+
+    def cut(self, start: int, length: int) -> Epoch:
+        """End the epoch here: it began at `start` and has lasted for `length` milliseconds."""
+        self.epochs.length = length
+        return self._close(start)
 
     def _take(self, events: list[Event]) -> Iterator[Epoch]:
         first = 0

@@ -3,7 +3,9 @@
 Rules of this file
     - An envelope says who, which number of which session, which span of log time, what was lost by cause, and what each
       application's delta is; without deltas it is a heartbeat. It carries the hash of the envelope before it.
-    - Decoding checks sizes and types before anything is used. (Signing and verifying come with the live transport.)
+    - An envelope belongs to a *lane*: what one reader takes in order. Over HTTP there is one, the empty one; over Kafka
+      each application has its own, and the empty one carries counts. Sequence and hash chain run within a lane.
+    - Decoding checks sizes and types before anything is used; who wrote it is checked before that (`grammar.signing`).
     - `framed` gives the bytes of the HTTP/1.1 request that carries the body: what is counted is what crosses the wire.
 
 Complexity: O(bytes).
@@ -25,8 +27,23 @@ MAX_ENVELOPE: Final = 16 << 20
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
+class Run(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """One life of a container on a worker, milliseconds of log time; `end` 0: it still runs. Texts are plain UTF-8."""
+
+    name: str
+    id: str
+    app: str
+    image: str
+    start: Number
+    end: Number
+
+
 class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """One epoch: milliseconds of log time, counts, losses by cause, `deltas` as (application, encoded delta)."""
+    """One epoch: milliseconds of log time, counts, losses by cause, `deltas` as (application, encoded delta).
+
+    `active` are containers with their numbers of system calls; `runs` what of the containers' lives has changed;
+    `control` the revision of the control settings that the agent goes by.
+    """
 
     agent: str
     session: bytes
@@ -38,6 +55,9 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     deltas: tuple[tuple[str, bytes], ...]
     active: tuple[tuple[str, Number], ...]
     before: bytes
+    lane: str = ""
+    control: Number = 0
+    runs: tuple[Run, ...] = ()
 
     @property
     def is_heartbeat(self) -> bool:
@@ -68,7 +88,7 @@ def framed(method: str, target: str, body: bytes) -> bytes:
     """The HTTP/1.1 request that carries `body`, head included."""
     head = f"{method} {target} HTTP/1.1\r\nHost: monitor\r\n"
     if body:
-        head += f"Content-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n"
+        head += f"Content-Length: {len(body)}\r\n"
     return head.encode("ascii") + b"\r\n" + body
 
 

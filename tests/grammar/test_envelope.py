@@ -27,6 +27,7 @@ ENVELOPES = st.builds(
 ONE = Envelope(
     "worker1", b"s", 3, 10, 10_000, 7, {"lost": 1, "backlog": 2}, (("web", b"d"),), (("web1", 4),), b"before00"
 )
+MORE = bytes([ONE.encode()[0] + 1])  # an array of one more than there are fields
 HEAD = ONE.encode()[: ONE.encode().index(b"\x82")]  # everything before `lost`
 
 
@@ -72,13 +73,13 @@ def test_every_changed_byte_gives_a_value_or_is_refused() -> None:
     [
         b"\xdd\xff\xff\xff\xff",
         b"\x91" * 1_000_000,
-        b"\x9b" + ONE.encode()[1:] + b"\x01",
-        b"\x9b" + ONE.encode()[1:] + b"\x91" * 1_000_000,
+        MORE + ONE.encode()[1:] + b"\x01",
+        MORE + ONE.encode()[1:] + b"\x91" * 1_000_000,
         HEAD + b"\xdf\xff\xff\xff\xff",
         HEAD + b"\x80\xdd\xff\xff\xff\xff",
         HEAD + b"\x80\x90\xdd\xff\xff\xff\xff",
-        b"\x9a\xdb\xff\xff\xff\xff",
-        b"\x9a\xa1\xff" + ONE.encode()[9:],
+        ONE.encode()[:1] + b"\xdb\xff\xff\xff\xff",
+        ONE.encode()[:1] + b"\xa1\xff" + ONE.encode()[9:],
         ONE.encode().replace(b"worker1\xc4\x01s\x03", b"worker1\xc4\x01s\xff"),
         bytes(MAX_ENVELOPE + 1),
     ],

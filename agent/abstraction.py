@@ -8,6 +8,8 @@ Rules of this file
       narrowest shape that they share (`sess_{token:26}`, not `{any}`); more than `tau_sock` distinct peers become a
       prefix of their address, then any. What was learned is evidence too: `learned` lists it, the monitor's model
       applies it.
+    - What the cluster has learned elsewhere can be adopted: a name takes a shape before this worker has met enough of
+      its kind, so that replicas agree.
     - Memory is bounded: `MAX_GROUPS` groups with `MAX_NAMES` names between them, `MAX_NUMBERED` numbered names, a
       table of recent results.
 
@@ -18,11 +20,12 @@ Source: Winnower section IV-B (thresholds, default 400); DisProTrack (LMS fields
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
-from grammar import Pattern, generalise, quote
+from grammar import InputError, Pattern, generalise, quote
 from grammar.pattern import MAX_WIDTH, writable
 
 TAU_FILE: Final = 400
@@ -32,6 +35,7 @@ MAX_GROUPS: Final = 4096
 MAX_NAMES: Final = 65_536
 MAX_NUMBERED: Final = 16_384
 MAX_CACHED: Final = 16_384
+MAX_ADOPTED: Final = 16_384
 MAX_TEXT: Final = 1024
 
 _RULES: Final = re.compile(
@@ -118,6 +122,7 @@ class Abstraction:
     learned: dict[str, None] = field(default_factory=dict)
     _groups: dict[tuple[str, str, str], _Group] = field(default_factory=dict)
     _numbers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _adopted: dict[str, list[Pattern]] = field(default_factory=dict)
     _names: int = 0
     _cache: dict[str, str] = field(default_factory=dict)
 
@@ -142,8 +147,24 @@ class Abstraction:
         numbered = self._numbered(directory, literal)
         if numbered:
             return f"{directory}/{numbered}"
+        for pattern in self._adopted.get(directory, ()):
+            if pattern.matches(literal):
+                return f"{directory}/{pattern}"
         found = self._group((actor, operation, directory), literal, self.tau_file)
         return f"{directory}/{found}" if found else shape
+
+    def adopt(self, patterns: Iterable[str]) -> None:
+        """Use the shapes of names that other workers have learned (labels of files); others are left out."""
+        self._adopted.clear()
+        for label in islice(patterns, MAX_ADOPTED):
+            kind, _, path = label.partition(" ")
+            directory, slash, name = path.rpartition("/")
+            if kind != "File" or not slash or "{" not in name:
+                continue
+            try:
+                self._adopted.setdefault(directory, []).append(Pattern.parse(name))
+            except InputError:
+                continue
 
     def _numbered(self, directory: str, name: str) -> str:
         """The shape of names in a directory that differ in their numbers only, as soon as there are two of them."""

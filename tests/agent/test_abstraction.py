@@ -98,3 +98,16 @@ def test_memory_is_bounded_whatever_the_names(monkeypatch: pytest.MonkeyPatch) -
         abstraction.path(f"/d{word}/{word}{n % 7}{word}", "Process a", "read")
     assert sum(len(group.names) for group in abstraction._groups.values()) == abstraction._names <= 51
     assert len(abstraction._numbers) <= 51
+
+
+def test_what_the_cluster_has_learned_is_used_from_the_first_name_on() -> None:
+    abstraction = Abstraction()
+    abstraction.adopt(
+        ["File /srv/up/{lower:5}.dat", "File no-slash", "Socket {ip}:80", "File /srv/up/{broken", "File /x/y"]
+    )
+    assert abstraction.path("/srv/up/abcde.dat", "Process p", "read") == "/srv/up/{lower:5}.dat"
+    assert abstraction.path("/srv/up/abcdefg.dat", "Process p", "read") == "/srv/up/abcdefg.dat"
+    assert abstraction.path("/srv/abcde.dat", "Process p", "read") == "/srv/abcde.dat"
+    assert not abstraction.learned
+    abstraction.adopt([])
+    assert abstraction.path("/srv/up/abcde.dat", "Process p", "read") == "/srv/up/abcde.dat"

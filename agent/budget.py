@@ -32,14 +32,14 @@ class Budget:
 
     percent: float = 0.0
     rested: float = 0.0
-    _left: float = BURST
+    _left: float = 0.0
     _used: float = -1.0
     _at: float = 0.0
 
     def rest(self, cpu_seconds: float, now: float) -> float:
         """How many seconds to rest at `now`, when `cpu_seconds` have been used in all."""
         if self._used < 0:
-            self._used, self._at = cpu_seconds, now
+            self._used, self._at, self._left = cpu_seconds, now, BURST * self.percent / 100
             return 0.0
         share = self.percent / 100
         earned = share * max(0.0, now - self._at)

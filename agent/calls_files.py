@@ -161,7 +161,7 @@ def rescoped(fds: dict[bytes, Handle], ident: str) -> dict[bytes, Handle]:
 def install(process: Process, fd: bytes, handle: Handle, cloexec: bool) -> None:
     """A new descriptor; what was there has been closed without a record."""
     if fd in process.fds:
-        drop(process, fd)
+        displace(process, fd)
     process.put(fd, handle, cloexec)
 
 
@@ -237,7 +237,7 @@ def open_file(node: Node, process: Process, call: Call, kind: int, parameter: st
     directory, _, where = parameter.partition(" ")
     fd = decimal_fd(call[2])
     if fd is not None and fd in process.fds:
-        drop(process, fd)
+        displace(process, fd)
     path = _opened(named(call[8]))
     if path is None:
         return  # a file that was not named: its descriptor is unknown when it is used
@@ -371,6 +371,16 @@ def drop(process: Process, fd: bytes) -> None:
         if handle.doubled and any(other.unit is unit for other in process.fds.values()):
             return
         process.current = process.base
+
+
+def displace(process: Process, fd: bytes) -> None:
+    """The number stands for something else by now, and nobody saw the close.
+
+    What an exec had left to this program may have been closed before the exec: no write is made up.
+    """
+    if process.fds[fd].given:
+        process.fds[fd].unseen = False
+    drop(process, fd)
 
 
 def unlink(node: Node, process: Process, call: Call, kind: int, parameter: str) -> None:

@@ -23,7 +23,19 @@ CAUSES: Final = {
     "files_evicted": "a file not used for long was forgotten: a later reader is not linked to its writer",
     "processes_evicted": "a process not seen for long was forgotten",
     "kernel_lost": "records that the kernel itself reported as lost",
+    "kernel_reset": "times that the kernel's counter was set back: what it had lost just before is not known",
+    "kernel_off": "readings that found auditing switched off, or no daemon to take its records",
+    "kernel_unread": "readings of the kernel's counters that failed: what it lost was not known then",
     "unknown_arch": "a system call of an architecture without a table",
+    "instances_dropped": "vertices that the local store had no room for: drill-down does not find them",
+    "capture_gap": "bytes of the log that were rotated away, truncated or overwritten before they were read",
+    "capture_unknown": "stretches of the log that were gone, or may have been, before their size was known",
+    "throttled": "records skipped because the CPU budget was spent",
+    "plugin_overflow": "records from the audit dispatcher for which there was no room in the buffer",
+    "process_unplaced": "a process without a known parent was gone before its container was read: taken for the host's",
+    "container_unnamed": "a container named by less than its engine knows: its image alone, or its short id",
+    "runs_dropped": "runs of containers for which there was no room in the scheduling log",
+    "plugin_gap": "events that the audit dispatcher dropped or sent to nobody (by serial numbers: an estimate)",
 }
 """Every cause of loss and what it means."""
 

@@ -64,6 +64,11 @@ class Pipeline:
         return any(scope.fresh or scope.lone for scope in self.node.scopes.values())
 
     @property
+    def earliest(self) -> int:
+        """Log time in milliseconds of the first thing that the next epoch will tell; 0 if there is none."""
+        return min((scope.fresh_first for scope in self.node.scopes.values() if scope.fresh_first), default=0)
+
+    @property
     def open(self) -> bool:
         """Whether anything waits for its second to end: with no further event, `node.tick` ends it."""
         return any(scope.open for scope in self.node.scopes.values())

@@ -26,13 +26,15 @@ class Handle:
     """One descriptor. `seen…`/`gave…` remember the last transfer, so that its repetition costs a comparison.
 
     `unseen` marks a file that this program has opened, or been given, only to write: writes may leave no record.
-    `doubled` says that the process may hold the same thing under another number.
+    `doubled` says that the process may hold the same thing under another number; `given`, that an exec left it to this
+    program.
     """
 
     __slots__ = (
         "doubled",
         "gave",
         "gave_kind",
+        "given",
         "local",
         "peers",
         "regular",
@@ -52,7 +54,7 @@ class Handle:
         self.source, self.target = source, target
         self.regular, self.socket, self.local = regular, socket, ""
         self.unseen = regular and source is None
-        self.doubled = False
+        self.doubled = self.given = False
         self.unit: Actor | None = None
         self.peers: dict[str, tuple[Artifact, Artifact]] | None = None
         self.seen: Vertex | None = None
@@ -77,7 +79,9 @@ class Handle:
 
     def executed(self) -> Handle:
         """The copy that survives an exec: it is the new program's to write to, outside any unit."""
-        return self._copy(self.write_only, None)
+        copy = self._copy(self.write_only, None)
+        copy.given = True
+        return copy
 
     def _copy(self, unseen: bool, unit: Actor | None) -> Handle:
         copy = Handle(self.source, self.target, regular=self.regular, socket=self.socket)

@@ -95,6 +95,12 @@ def test_a_descriptor_opened_over_another_closes_it() -> None:
     assert "File /secret" in world.open("/out", 5, pid=200).causes(Q)
 
 
+def test_what_an_exec_left_and_nobody_saw_closed_is_not_made_up_to_be_written() -> None:
+    """Lean rules leave out close: the shell may have closed its log before it ran the program."""
+    world = World().open("/log", 3, WRONLY).execve("/bin/sleep").open("/lib", 3, comm="sleep", exe="/bin/sleep")
+    assert ("File /log", "write", "Process sleep /bin/sleep") not in world.edges()
+
+
 # Names
 
 

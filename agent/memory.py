@@ -1,0 +1,109 @@
+"""What the main loop carries in memory, and how a restart gets it back: a snapshot, then the log again.
+
+Rules of this file
+    - `Memory` is one object graph; everything that the bytes of the log change is in it, nothing else is.
+    - Whatever else changes it is a step at a position of the log (`Cut` with its asides, control): the same bytes with
+      the same steps give the same memory. What a repeated cut gives is thrown away: it is in the ledger already.
+    - A restart that cannot do that (no snapshot, or a damaged one; log gone) goes on with what it has, and counts it.
+
+Complexity: O(bytes since the snapshot).
+Source: event sourcing; design section 3 (promises 3 and 5); issue "live agent" (kill -9 at any instant).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from agent.epochs import Epoch
+from agent.kernel_loss import LossMeter, Reading
+from agent.ledger import Recovery, Row
+from agent.pipeline import Pipeline
+from agent.source import Position, Source
+from grammar import CodecError
+from grammar.control import Control, read
+
+BITE: Final = 1 << 18
+"""Bytes that are read at once."""
+
+_log = logging.getLogger("agent.memory")
+
+
+class Aside(msgspec.Struct, array_like=True, frozen=True):
+    """Done besides reading, at a position of the log: what is open was sealed, or (`to`) records were skipped."""
+
+    at: bytes
+    to: bytes = b""
+
+
+class Cut(msgspec.Struct, array_like=True, frozen=True):
+    """The end of an epoch: its beginning and length in milliseconds, what was done in it, the kernel's counter."""
+
+    start: int
+    length: int
+    asides: tuple[Aside, ...] = ()
+    reading: Reading | None = None
+
+
+@dataclass(slots=True)
+class Memory:
+    """`number` counts the epochs cut so far; `meter` the kernel's losses; `control` is what the agent goes by."""
+
+    pipeline: Pipeline
+    meter: LossMeter = field(default_factory=LossMeter)
+    control: Control = field(default_factory=Control)
+    number: int = 0
+
+    def obey(self, control: Control) -> None:
+        """Go by `control` from here on."""
+        self.control = control
+        self.pipeline.node.abstraction.adopt(label for _, patterns in control.patterns for label in patterns)
+
+    def seal(self) -> None:
+        """What is open learns nothing more."""
+        self.pipeline.node.tick()
+
+
+def recall(memory: Memory, source: Source, recovery: Recovery, again: Callable[[int, Epoch], None]) -> None:
+    """Bring `memory` from the snapshot's position to the journal's end; `again` hears of every cut that is repeated."""
+    if recovery.position:
+        source.seek(Position.from_bytes(recovery.position))
+    for row in recovery.rows:
+        try:
+            _step(memory, source, row, again)
+        except CodecError as error:
+            _log.error("a step of the journal is damaged", extra={"reason": str(error)})
+            memory.pipeline.node.loss.note("state_reset")
+
+
+def _step(memory: Memory, source: Source, row: Row, again: Callable[[int, Epoch], None]) -> None:
+    if row.kind == "reset":
+        memory.pipeline.node.loss.note("state_reset")
+    if row.kind != "cut":
+        _read_up_to(memory, source, row.position)
+        if row.kind == "control":
+            memory.obey(read(row.payload, Control))
+        return
+    cut = read(row.payload, Cut)
+    for aside in cut.asides:
+        _read_up_to(memory, source, aside.at)
+        if aside.to:
+            source.seek(Position.from_bytes(aside.to))
+        else:
+            memory.seal()
+    _read_up_to(memory, source, row.position)
+    again(memory.number, memory.pipeline.cut(cut.start, cut.length))
+    memory.number += 1
+    memory.meter.last = cut.reading or memory.meter.last
+
+
+def _read_up_to(memory: Memory, source: Source, written: bytes) -> None:
+    """Take the log up to a position; what of it is gone by now is counted by the source."""
+    position = Position.from_bytes(written)
+    while data := source.read_to(position, BITE):
+        memory.pipeline.absorb(data)
+    source.seek(position)

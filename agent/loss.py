@@ -26,6 +26,8 @@ CAUSES: Final = {
     "kernel_reset": "times that the kernel's counter was set back: what it had lost just before is not known",
     "kernel_off": "readings that found auditing switched off, or no daemon to take its records",
     "kernel_unread": "readings of the kernel's counters that failed: what it lost was not known then",
+    "behaviour_limit": "new behaviour of a flood of it: told by its kind alone, or not at all",
+    "state_reset": "times that a restarted agent had lost its memory: what goes on is told anew",
     "unknown_arch": "a system call of an architecture without a table",
     "instances_dropped": "vertices that the local store had no room for: drill-down does not find them",
     "capture_gap": "bytes of the log that were rotated away, truncated or overwritten before they were read",

@@ -92,6 +92,10 @@ class Pipeline:
         self.node.apply(events[first:])
 
     def _close(self, start: int) -> Epoch:
+        for table in (*self.node.scopes.values(), *self.node.states.values()):
+            if table.beyond:
+                self.node.loss.note("behaviour_limit", table.beyond)
+                table.beyond = 0
         lost = self.parser.loss.take()
         for cause, number in self.node.loss.take().items():
             lost[cause] = lost.get(cause, 0) + number

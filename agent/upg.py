@@ -23,7 +23,7 @@ Source: W3C PROV / OPM (relations); SPADE and ProTracer (units); fidelity notes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from agent.syscalls import OPERATIONS
 from grammar import Histories
@@ -47,6 +47,11 @@ Transition = tuple[int, int, int]
 UNKNOWN: Final = -1
 MAX_SETTLED: Final = 16_384
 """Histories whose state is remembered; past it they are looked up anew."""
+MAX_STATES: Final = 32_768
+"""States of one application; what is new beyond them is told by its kind alone: a flood must not fill memory."""
+ANY: Final = " {any}"
+MAX_SEEN: Final = 131_072
+"""Transitions that a scope remembers; what is new beyond them is counted, not told."""
 MAX_OPEN: Final = 8_192
 """Vertices that wait to be sealed, a container; past it those that are still open are sealed as they are."""
 
@@ -83,12 +88,24 @@ class Recorder(Protocol):
         """One new edge, in event order."""
 
 
-class States:
-    """The states that one worker has seen of one application: a table of (label, context), and their histories."""
+@runtime_checkable
+class CommandRecorder(Recorder, Protocol):
+    """A recorder that also wants command lines."""
 
-    __slots__ = ("_settled", "bits", "commands", "histories", "number_of", "states")
+    def command(self, ident: str, text: str) -> None:
+        """The process of that identity runs this."""
+
+
+class States:
+    """The states that one worker has seen of one application: a table of (label, context), and their histories.
+
+    `beyond` counts what came when the table was full.
+    """
+
+    __slots__ = ("_settled", "beyond", "bits", "commands", "histories", "number_of", "states")
 
     def __init__(self) -> None:
+        self.beyond = 0
         self.number_of: dict[State, int] = {}
         self.states: list[State] = []
         self.bits: list[int] = []
@@ -100,6 +117,9 @@ class States:
         """The number of a state, a new one if it is new; `bits` has the bit of its label."""
         key = (label, context)
         number = self.number_of.get(key)
+        if number is None and len(self.states) >= MAX_STATES and not label.endswith(ANY):
+            self.beyond += 1
+            return self.number(label.partition(" ")[0] + ANY, ())
         if number is None:
             number = self.number_of[key] = len(self.states)
             self.states.append(key)
@@ -162,7 +182,8 @@ class Scope:
 
     `seen` are the transitions so far, `fresh` those since the last epoch (the first and the last of them at
     `fresh_first` and `fresh_last`); `vertices`, `edges` and `calls` count since then too. `counts` says how many
-    vertices each state has stood for; `risen` are the states whose level has changed (`Span.level`).
+    vertices each state has stood for; `risen` are the states whose level has changed (`Span.level`); `beyond` counts
+    what was not told because `seen` was full.
     """
 
     def __init__(
@@ -170,14 +191,20 @@ class Scope:
     ) -> None:
         self.app, self.container, self.states = app, container, states
         self.clock, self.recorder = clock, recorder
+        self._commands = recorder if isinstance(recorder, CommandRecorder) else None
         self.seen: set[Transition] = set()
         self.fresh: list[Transition] = []
         self.lone: dict[int, None] = {}
         self.counts: dict[int, int] = {}
         self.risen: dict[int, None] = {}
-        self.vertices = self.edges = self._numbers = 0
+        self.vertices = self.edges = self.beyond = self._numbers = 0
         self.fresh_first = self.fresh_last = self.calls = 0
         self.open: list[Vertex] = []
+
+    @property
+    def made(self) -> int:
+        """How many vertices there have been: the number of the last one."""
+        return self._numbers
 
     def vertex(self, label: str, tags: tuple[str, ...], ident: str) -> Vertex:
         """A new vertex."""
@@ -205,6 +232,8 @@ class Scope:
             self.risen[state] = None
         if self.recorder is not None:
             self.recorder.sealed(self, vertex.number, state)
+            if vertex.command and self._commands is not None:
+                self._commands.command(vertex.ident, vertex.command)
         for kind, cause, millis in vertex.waiting:
             self._transition(state, kind, cause, millis)
         vertex.waiting.clear()
@@ -238,6 +267,9 @@ class Scope:
     def _transition(self, effect: int, kind: int, cause: int, millis: int) -> None:
         transition = (effect, kind, cause)
         if transition not in self.seen:
+            if len(self.seen) >= MAX_SEEN:
+                self.beyond += 1
+                return
             self.seen.add(transition)
             self.fresh.append(transition)
             self.fresh_last = max(self.fresh_last, millis)

@@ -1,7 +1,7 @@
 """Replaying a recording: one agent per worker and a monitor, epoch by epoch in log time.
 
 Rules of this file
-    - Agents and monitor speak to each other in bytes only, as they would over a network; every byte is counted.
+    - Agents and monitor speak to each other in signed bytes only, as over a network; every byte is counted.
     - All workers advance together: an epoch is over when every worker has reported it.
     - Nothing is half-written: state, report and dump appear when the whole recording has been read, or not at all.
 
@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final, Literal
 
 import msgspec
 
@@ -27,6 +28,7 @@ from agent.pipeline import Pipeline
 from agent.publisher import Publisher
 from agent.recording import Recording, open_recording, read_log
 from grammar import InputError, answered, framed
+from grammar.signing import SEED, Signer, digest, unseal
 from monitor.alerts import Alert
 from monitor.monitor import Ack, Monitor
 from monitor.novelty import Settings
@@ -37,6 +39,8 @@ from winnower.dump import Dump
 from winnower.memory import peak_rss
 from winnower.report import Report, WorkerReport
 from winnower.staging import staging
+
+TARGETS: Final = {"envelope": "/v1/epochs", "words": "/v1/words"}
 
 
 @dataclass(slots=True)
@@ -134,12 +138,12 @@ def _sendable(container: Container) -> Container:
 
 def _publish(agent: Agent, epoch: Epoch, monitor: Monitor) -> None:
     """One epoch over the wire: ask for new words if there is something to tell, tell, and if need be again in full."""
-    wire = Wire()
+    wire = Wire(_signer(agent.name), _signer(""))
     begun = time.process_time()
     question = agent.publisher.question(epoch)
     wire.seconds += time.process_time() - begun
     if question:
-        answer = wire.ask("/v1/words", question, monitor.control)
+        answer = wire.ask("words", question, monitor.control)
         begun = time.process_time()
         agent.publisher.learn(answer)
         wire.seconds += time.process_time() - begun
@@ -148,27 +152,43 @@ def _publish(agent: Agent, epoch: Epoch, monitor: Monitor) -> None:
         body = envelope(epoch)
         wire.seconds += time.process_time() - begun
         wire.deltas += agent.publisher.delta_bytes
-        if msgspec.msgpack.decode(wire.ask("/v1/epochs", body, monitor.receive), type=Ack).status != "base":
+        if msgspec.msgpack.decode(wire.ask("envelope", body, monitor.receive), type=Ack).status != "base":
             break
     agent.report.cpu_seconds += wire.seconds
     agent.report.add(epoch, wire.up, wire.down, wire.deltas, wire.seconds)
 
 
+def _signer(name: str) -> Signer:
+    """A key as an enrolled agent (or the monitor) has one; here it is made from the name: it is counted, not secret."""
+    return Signer(
+        blake2b(name.encode("utf-8", "surrogateescape"), digest_size=SEED, person=b"winnower replay").digest()
+    )
+
+
 @dataclass(slots=True)
 class Wire:
-    """What one epoch cost: bytes both ways with their heads, bytes of deltas, CPU seconds of the agent."""
+    """What one epoch cost: bytes both ways with heads and signatures, bytes of deltas, CPU seconds of the agent."""
 
+    agent: Signer
+    monitor: Signer
     up: int = 0
     down: int = 0
     deltas: int = 0
     seconds: float = 0.0
 
-    def ask(self, target: str, body: bytes, monitor: Callable[[bytes], bytes]) -> bytes:
-        """One request and its answer."""
-        self.up += len(framed("POST", target, body))
-        answer = monitor(body)
+    def ask(self, sort: Literal["envelope", "words"], body: bytes, monitor: Callable[[bytes], bytes]) -> bytes:
+        """One request and its answer, both signed and checked."""
+        begun = time.process_time()
+        sealed = self.agent.seal(sort, body)
+        self.seconds += time.process_time() - begun
+        self.up += len(framed("POST", TARGETS[sort], sealed))
+        opened = unseal(sort, sealed, {self.agent.key_id: self.agent.public}.get)
+        answer = self.monitor.seal("answer", monitor(opened.body), digest(sealed))
         self.down += len(answered(answer))
-        return answer
+        begun = time.process_time()
+        told = unseal("answer", answer, {self.monitor.key_id: self.monitor.public}.get, digest(sealed))
+        self.seconds += time.process_time() - begun
+        return told.body
 
 
 def replay(

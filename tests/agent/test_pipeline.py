@@ -94,3 +94,15 @@ def test_a_real_log_is_causal_and_the_same_twice(
     assert not runtime & inside
     assert told([*second.feed(data), *second.finish()]) == told(epochs)
     assert not set(first.node.loss) & {"malformed", "unknown_arch", "processes_evicted"}
+
+
+def test_what_was_too_much_to_tell_travels_with_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.upg.MAX_STATES", 10)
+    names = [f"/f/{a}{b}" for a in "abcdef" for b in "abcdef"]
+    opened = (
+        syscall("openat", stamp=(START + at, at), exit=3, a0=AT_CWD, paths=[path(name)])
+        for at, name in enumerate(names, 1)
+    )
+    epochs = run(b"".join(opened))
+    assert epochs[-1].lost["behaviour_limit"] > 0
+    assert max(one.states for one in epochs) <= 12

@@ -210,3 +210,25 @@ def test_seen_transitions_are_fresh_once() -> None:
 
 def test_every_edge_kind_has_one_number() -> None:
     assert [EDGE[pair] for pair in KINDS_OF_EDGE] == list(range(len(KINDS_OF_EDGE)))
+
+
+def test_a_flood_of_names_is_told_by_its_kind_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upg, "MAX_STATES", 10)
+    small = Small()
+    small.scope.recorder = None  # the test's own checks that a vertex's state has its label
+    for number in range(100):
+        small.scope.take(Artifact("File", f"File /flood/{number}", f"/flood/{number}#1"), small.p, READ)
+    small.scope.flush()
+    assert len(small.states.states) <= 10 + 3  # and one for each kind
+    assert ("File {any}", ()) in small.states.states
+    assert small.states.beyond > 80
+
+
+def test_a_flood_of_transitions_is_counted_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upg, "MAX_SEEN", 10)
+    small = Small()
+    for number in range(100):
+        small.scope.take(Artifact("File", f"File /flood/{number}", f"/flood/{number}#1"), small.p, READ)
+    small.scope.flush()
+    assert len(small.scope.seen) == len(small.scope.fresh) == 10
+    assert small.scope.beyond == 90

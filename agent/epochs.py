@@ -94,6 +94,11 @@ class Epochs:
             scope.vertices = scope.edges = scope.calls = 0
         return epoch
 
+    def retire(self, container: str) -> None:
+        """Nothing more comes of a container."""
+        for key in [key for key in self._told if key[1] == container]:
+            del self._told[key]
+
     def _forget(self, start: int) -> None:
         if self._refreshed < 0:
             self._refreshed = start

@@ -20,6 +20,7 @@ Source: design section 4 (publish), section 3 promises 5 and 6; issue "live agen
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -73,11 +74,17 @@ class Outside(Protocol):
     def runs(self) -> tuple[Run, ...]:
         """What of the containers' lives has changed since the last call."""
 
+    def retired(self) -> tuple[str, ...]:
+        """Containers that have ended some time ago: their graphs can go."""
+
     def epoch(self, number: int, epoch: Epoch) -> None:
         """An epoch has been cut and journaled: its instances can be kept, figures be shown."""
 
     def save(self, memory: Memory, position: bytes) -> str:
         """Write a snapshot; its name, or nothing if that failed."""
+
+    def saved(self, name: str) -> None:
+        """The ledger goes by the snapshot of that name from here on."""
 
     def orders(self) -> Control | None:
         """Newer control, if any has come."""
@@ -88,7 +95,7 @@ class Outside(Protocol):
 
 @dataclass(slots=True)
 class Loop:
-    """The loop and its clocks; `step` is one turn of it."""
+    """The loop and its clocks; `step` is one turn of it. `lock` guards the words that it shares with the sender."""
 
     memory: Memory
     source: Source
@@ -96,6 +103,7 @@ class Loop:
     outside: Outside
     timing: Timing = field(default_factory=Timing)
     budget: Budget = field(default_factory=Budget)
+    lock: AbstractContextManager[object] = field(default_factory=nullcontext)
     bytes_read: int = 0
     _asides: list[Aside] = field(default_factory=list)
     _begun: float = 0.0
@@ -138,11 +146,11 @@ class Loop:
             min(self._start, pipeline.earliest or self._start), length, tuple(self._asides), self.memory.meter.last
         )
         runs = self.outside.runs()
-        epoch = pipeline.cut(cut.start, length)
+        with self.lock:
+            epoch = self.memory.cut(cut)
         entries = entries_of(epoch, runs, self.memory.control.revision)
         safe = self.ledger.cut(entries, self._position(), "cut", msgspec.msgpack.encode(cut))
-        self.outside.epoch(self.memory.number, epoch)
-        self.memory.number += 1
+        self.outside.epoch(self.memory.number - 1, epoch)
         self._begun, self._news_since = now, None
         self._start = max(self.outside.wall(), self._start + length)
         self._asides.clear()
@@ -154,8 +162,10 @@ class Loop:
         if self._asides or self._has_open_epoch():
             self.cut()
         position = self._position()
-        name = self.outside.save(self.memory, position)
+        with self.lock:
+            name = self.outside.save(self.memory, position)
         if name and self.ledger.snapshot_taken(name, position):
+            self.outside.saved(name)
             self._saved_bytes = self.bytes_read
         self._saved_at = self.outside.now()
 

@@ -41,12 +41,16 @@ class Aside(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Cut(msgspec.Struct, array_like=True, frozen=True):
-    """The end of an epoch: its beginning and length in milliseconds, what was done in it, the kernel's counter."""
+    """The end of an epoch: its beginning and length in milliseconds, what was done in it, the kernel's counter then.
+
+    `retired` are containers whose graphs are let go of after it.
+    """
 
     start: int
     length: int
     asides: tuple[Aside, ...] = ()
     reading: Reading | None = None
+    retired: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,6 +66,15 @@ class Memory:
         """Go by `control` from here on."""
         self.control = control
         self.pipeline.node.abstraction.adopt(label for _, patterns in control.patterns for label in patterns)
+
+    def cut(self, cut: Cut) -> Epoch:
+        """End an epoch."""
+        epoch = self.pipeline.cut(cut.start, cut.length)
+        for container in cut.retired:
+            self.pipeline.retire(container)
+        self.meter.last = cut.reading or self.meter.last
+        self.number += 1
+        return epoch
 
     def seal(self) -> None:
         """What is open learns nothing more."""
@@ -96,9 +109,7 @@ def _step(memory: Memory, source: Source, row: Row, again: Callable[[int, Epoch]
         else:
             memory.seal()
     _read_up_to(memory, source, row.position)
-    again(memory.number, memory.pipeline.cut(cut.start, cut.length))
-    memory.number += 1
-    memory.meter.last = cut.reading or memory.meter.last
+    again(memory.number, memory.cut(cut))
 
 
 def _read_up_to(memory: Memory, source: Source, written: bytes) -> None:

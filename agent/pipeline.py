@@ -24,7 +24,7 @@ from agent.containers import Containers
 from agent.epochs import Epoch, Epochs
 from agent.events import AuditParser, Event
 from agent.node import Node
-from agent.upg import Recorder
+from agent.upg import Recorder, Scope, States
 
 
 class Pipeline:
@@ -78,6 +78,11 @@ class Pipeline:
         self.epochs.length = length
         return self._close(start)
 
+    def retire(self, container: str) -> None:
+        """A container has ended, and all of it has been told: let go of its graph."""
+        if self.node.retire(container):
+            self.epochs.retire(container)
+
     def _take(self, events: list[Event]) -> Iterator[Epoch]:
         first = 0
         for position, event in enumerate(events):
@@ -92,7 +97,8 @@ class Pipeline:
         self.node.apply(events[first:])
 
     def _close(self, start: int) -> Epoch:
-        for table in (*self.node.scopes.values(), *self.node.states.values()):
+        tables: list[Scope | States] = [*self.node.scopes.values(), *self.node.states.values()]
+        for table in tables:
             if table.beyond:
                 self.node.loss.note("behaviour_limit", table.beyond)
                 table.beyond = 0

@@ -37,6 +37,7 @@ class FakeWorld:
     saves: dict[str, bytes] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     full: bool = False
+    snapshots: int = 0
 
     def now(self) -> float:
         return self.seconds
@@ -58,15 +59,22 @@ class FakeWorld:
     def runs(self) -> tuple[Run, ...]:
         return ()
 
+    def retired(self) -> tuple[str, ...]:
+        return ()
+
     def epoch(self, number: int, epoch: Epoch) -> None:
         self.cuts.append(number)
 
     def save(self, memory: Memory, position: bytes) -> str:
         if self.full:
             return ""
-        name = f"s{len(self.saves)}"
+        self.snapshots += 1
+        name = f"s{self.snapshots}"
         self.saves[name] = pickle.dumps(memory)
         return name
+
+    def saved(self, name: str) -> None:
+        self.saves = {name: self.saves[name]}
 
     def orders(self) -> Control | None:
         return self.control

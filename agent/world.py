@@ -1,0 +1,140 @@
+"""What the main loop asks of the world (`agent.loop.Outside`), answered by the real one.
+
+Rules of this file
+    - Every call is quick and raises nothing into the loop: what fails is logged, counted, and shown.
+    - A container that has ended is remembered for `GRACE`: its last records come late. Then its graph is let go of.
+
+Complexity: O(1) a call, but for snapshots.
+Source: issue "live agent" (capture, containers, epoch loop).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from agent.epochs import Epoch
+from agent.instances import Instances
+from agent.kernel import boot_id, read_status
+from agent.kernel_wire import KernelStatus
+from agent.live_containers import LiveContainers
+from agent.memory import Memory
+from agent.snapshot import SnapshotError, save, tidy
+from grammar import InputError
+from grammar.control import Control
+from grammar.envelope import Run
+
+GRACE: Final = 60.0
+"""Seconds between a container's end and the end of its graph."""
+
+_log = logging.getLogger("agent.world")
+
+
+@dataclass(slots=True)
+class World:
+    """`outside` are the parts of memory that are not saved with it, by name (`agent.snapshot`)."""
+
+    folder: Path
+    containers: LiveContainers
+    instances: Instances | None
+    outside: Mapping[str, object]
+    orders_of: Callable[[], Control | None] = lambda: None
+    wake_sender: Callable[[], None] = lambda: None
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_kernel: Callable[[KernelStatus], None] = lambda status: None
+    ask_kernel: bool = True
+    snapshots: int = 0
+    snapshot_seconds: float = 0.0
+    failures: int = 0
+    _boot: str = field(default_factory=boot_id)
+    _unread: str = ""
+    _ended: dict[str, float] = field(default_factory=dict)
+
+    def now(self) -> float:
+        """Seconds, monotonic."""
+        return time.monotonic()
+
+    def wall(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def cpu(self) -> float:
+        """CPU seconds of all threads."""
+        return time.process_time()
+
+    def sleep(self, seconds: float) -> None:
+        """Rest."""
+        time.sleep(seconds)
+
+    def kernel(self, memory: Memory) -> dict[str, int]:
+        """The kernel's losses since the last reading."""
+        if not self.ask_kernel:
+            return {}
+        try:
+            status = read_status()
+        except InputError as error:
+            if str(error) != self._unread:
+                self._unread = str(error)
+                _log.warning("the kernel's audit status cannot be read", extra={"reason": str(error)})
+            return memory.meter.unread()
+        self._unread = ""
+        self.on_kernel(status)
+        return memory.meter.see(self._boot, status)
+
+    def runs(self) -> tuple[Run, ...]:
+        """Containers' lives that have changed."""
+        runs = self.containers.take_runs()
+        now = self.now()
+        for run in runs:
+            if run.end:
+                self._ended[run.name] = now
+            else:
+                self._ended.pop(run.name, None)
+        return runs
+
+    def retired(self) -> tuple[str, ...]:
+        """Containers that have ended for long enough; each is told once."""
+        now = self.now()
+        gone = tuple(name for name, ended in self._ended.items() if now - ended >= GRACE)
+        for name in gone:
+            del self._ended[name]
+        return gone
+
+    def epoch(self, number: int, epoch: Epoch) -> None:
+        """Keep its instances, show its figures."""
+        if self.instances is not None:
+            self.instances.cut(number)
+        self.on_epoch(epoch)
+
+    def save(self, memory: Memory, position: bytes) -> str:
+        """Write a snapshot; its name, or nothing if that failed."""
+        begun = self.now()
+        try:
+            if self.instances is not None:
+                self.instances.sync()
+            name = save(self.folder, memory, self.outside)
+        except (OSError, SnapshotError) as error:
+            self.failures += 1
+            _log.error(
+                "no snapshot: a restart would read the log again from the last one", extra={"reason": str(error)}
+            )
+            return ""
+        self.snapshots += 1
+        self.snapshot_seconds += self.now() - begun
+        return name
+
+    def saved(self, name: str) -> None:
+        """The ledger goes by that snapshot now: the others can go."""
+        tidy(self.folder, name)
+
+    def orders(self) -> Control | None:
+        """Newer control, if any has come."""
+        return self.orders_of()
+
+    def wake(self) -> None:
+        """Something is there to be sent."""
+        self.wake_sender()

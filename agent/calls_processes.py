@@ -85,7 +85,7 @@ def execute(node: Node, process: Process, call: Call, kind: int, parameter: str)
     argv = arguments(_EXECVE.findall(call[8]))
     programs = _programs(node, process, call, parameter)
     _close_on_exec(process)
-    container = _entered(node, process, names, argv)
+    container = _entered(node, process, names, argv, begun(call))
     if container is not None:
         process.fds = rescoped(process.fds, process.ident)
     run(node, process, names, container, kind)
@@ -95,16 +95,19 @@ def execute(node: Node, process: Process, call: Call, kind: int, parameter: str)
     _remember_command(process, argv)
 
 
-def _entered(node: Node, process: Process, names: tuple[bytes, bytes], argv: list[str]) -> Container | None:
+def _entered(
+    node: Node, process: Process, names: tuple[bytes, bytes], argv: list[str], millis: int
+) -> Container | None:
     """The container that a process enters by an exec, if it leaves the runtime by it."""
     old = (plain(process.comm), plain(process.exe))
     new = (plain(names[0]), plain(names[1]))
-    container = node.containers.by_id.get(process.joining)
-    if container is not None and leaves_runtime(*old, new[1]):
-        process.joining = ""
-        return container
+    if process.joining and leaves_runtime(*old, new[1]):
+        container = node.containers.enter(process.joining, process.pid, millis)
+        if container is not None:
+            process.joining = ""
+            return container
     if is_runtime(*new):
-        process.joining = node.containers.named_in(argv) or process.joining
+        process.joining = node.containers.named_in(argv, process.scope.container == HOST) or process.joining
     return None
 
 

@@ -24,7 +24,7 @@ from typing import Final
 
 from agent import calls_files, calls_processes, calls_sockets
 from agent.abstraction import Abstraction
-from agent.containers import HOST, Container, Containers, is_runtime
+from agent.containers import HOST, LAST_STAGE, Container, Roster, is_runtime
 from agent.events import Call, Event
 from agent.files import Files
 from agent.logtime import LogTime
@@ -65,7 +65,7 @@ class Node:
     `scopes` are the graphs, by container name (`host` for what belongs to none).
     """
 
-    containers: Containers
+    containers: Roster
     abstraction: Abstraction = field(default_factory=Abstraction)
     recorder: Recorder | None = None
     loss: Loss = field(default_factory=Loss)
@@ -81,6 +81,7 @@ class Node:
     _earlier: dict[bytes, Process] = field(default_factory=dict)
     _calls: dict[bytes, Entry] = field(default_factory=dict)
     _born: int = 0
+    _numbered: int = 0
     _tick: int = 0
 
     def apply(self, events: Iterable[Event]) -> None:
@@ -132,8 +133,23 @@ class Node:
         if found is None:
             states = self.states.setdefault(app, States())
             found = self.scopes[name] = Scope(app, name, states, self.time.clock, self.recorder)
+            found._numbers = self._numbered  # a name that comes back does not use its vertices' numbers again
             self.files[name] = Files(self.loss)
         return found
+
+    def retire(self, name: str) -> bool:
+        """A container has ended: its graph is forgotten, if all of it has been told. False: not yet."""
+        scope = self.scopes.get(name)
+        if scope is None or name == HOST:
+            return True
+        if scope.open or scope.fresh or scope.lone or scope.calls:
+            return False
+        for process in [one for one in self.processes.values() if one.scope is scope]:
+            self.forget(process)
+        self.orphans = {key: kept for key, kept in self.orphans.items() if key[0] != name}
+        self._numbered = max(self._numbered, scope.made)
+        del self.scopes[name], self.files[name]
+        return True
 
     def label(self, comm: bytes, exe: bytes) -> str:
         """The label of a process."""
@@ -208,9 +224,12 @@ class Node:
         """
         comm, exe = names
         snapshot = self._inheritance(pid, ppid, born)
-        container = None if pid in self._entered else self.containers.by_pid.get(pid)
         runtime = is_runtime(calls_processes.plain(comm), calls_processes.plain(exe))
-        inside = None if runtime else container
+        heir = snapshot is not None and _is_heir(snapshot, runtime)
+        container = None if pid in self._entered else self.containers.place(pid, ppid, born, heir)
+        # What is found out live by the first event may be the exec into the container: until then it was the runtime's.
+        enters = executing and snapshot is not None and not self.containers.once
+        inside = None if runtime or enters else container
         scope = self.scope(inside) if inside or snapshot is None else snapshot.scope
         lineage: tuple[str, ...] = (calls_processes.entry_of_container(inside, pid),) if inside else ()
         self._born += 1
@@ -226,8 +245,11 @@ class Node:
             process.comm, process.exe = comm, exe
         process.born = born
         if container is not None:
-            self._entered.add(pid)
+            if self.containers.once:
+                self._entered.add(pid)
             process.joining = "" if inside is not None else container.id
+            if enters and not runtime:
+                process.comm = LAST_STAGE
         self.processes[pid] = process
         if len(self.processes) > MAX_PROCESSES:
             self._evict(process)
@@ -242,7 +264,7 @@ class Node:
             return found
         now = self.time.clock.millis
         found = parent.claim_any(now)
-        if found is None and ppid in self.containers.by_pid:  # the container's reaper
+        if found is None and self.containers.reaps(ppid):  # the container's reaper
             keys = [key for key, one in self.orphans.items() if key[0] == parent.scope.container]
             recent = (key for key in keys if now - self.orphans[key].millis <= RECENT)
             found = self.orphans.pop(next(recent, ("", b"")), None)
@@ -269,6 +291,16 @@ class Node:
             nothing = _NOT_SHOWN
             call = (found[1], b"", None, nothing, nothing, nothing, nothing, b"", event.raw, b"")
             entry[0](self, process, call, *entry[1:])
+
+
+def _is_heir(snapshot: Snapshot, runtime: bool) -> bool:
+    """Whether a new process is where its parent is: all are, but what the runtime has sent elsewhere.
+
+    A stage of the runtime itself stays outside, and goes where its command line says.
+    """
+    if snapshot.scope.container != HOST or (runtime and snapshot.joining):
+        return True
+    return not is_runtime(calls_processes.plain(snapshot.comm), calls_processes.plain(snapshot.exe))
 
 
 def _inherit(process: Process, snapshot: Snapshot) -> None:

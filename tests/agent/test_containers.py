@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.containers import Container, Containers, application, is_runtime, leaves_runtime
+from agent.containers import Container, Containers, Roster, application, is_runtime, leaves_runtime
 
 ID = "0123456789abcdef" * 4
 WEB = Container(ID, "web1", "web", 41)
@@ -21,6 +21,18 @@ WEB = Container(ID, "web1", "web", 41)
         ),
         ({"com.docker.compose.service": "web"}, "nginx:1", "f00", "web"),
         ({"io.kubernetes.container.name": "api", "app.kubernetes.io/name": "shop"}, "nginx:1", "f00", "shop"),
+        ({"io.kubernetes.container.name": "api"}, "nginx:1", "f00", "api"),
+        (
+            {
+                "io.kubernetes.container.name": "api",
+                "io.kubernetes.pod.name": "shop-6d4b75cb6d-hx7mk",
+                "io.kubernetes.pod.namespace": "prod",
+                "app.kubernetes.io/name": "the-image-says-so",
+            },
+            "nginx:1",
+            "f00",
+            "prod/shop/api",
+        ),
         ({"com.docker.compose.service": "", "other": "x"}, "nginx:1", "f00", "nginx:1"),
         ({}, "", "sha256:0123456789", "sha256:01234"),
         ({}, "", "", "unknown"),
@@ -39,6 +51,16 @@ def test_a_command_line_names_a_known_container_anywhere_in_an_argument() -> Non
     assert known.named_in(["runc", f"{ID}0", ID[:63], ID.upper()]) == ""
     assert known.by_pid == {b"41": WEB}
     assert Containers.of([Container(ID, "web1", "web")]).by_pid == {}
+
+
+def test_a_table_answers_from_what_it_was_given_alone() -> None:
+    known: Roster = Containers.of([WEB])
+    assert known.once
+    assert known.place(b"41", b"1", 0, heir=True) == known.place(b"41", b"0", 9, heir=False) == WEB
+    assert known.enter(ID, b"5", 0) == WEB
+    assert known.place(b"5", b"41", 0, heir=False) is known.enter("f" * 64, b"41", 0) is None
+    assert known.reaps(b"41") and not known.reaps(b"5")
+    assert known.named_in(["runc", ID], outside=False) == ID
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.abstraction import Abstraction
-from agent.containers import Containers
+from agent.containers import Roster
 from agent.epochs import Epoch, Epochs
 from agent.events import AuditParser, Event
 from agent.node import Node
@@ -32,7 +32,7 @@ class Pipeline:
 
     def __init__(
         self,
-        containers: Containers,
+        containers: Roster,
         epoch_millis: int,
         abstraction: Abstraction | None = None,
         recorder: Recorder | None = None,

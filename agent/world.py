@@ -2,7 +2,6 @@
 
 Rules of this file
     - Every call is quick and raises nothing into the loop: what fails is logged, counted, and shown.
-    - A container that has ended is remembered for `GRACE`: its last records come late. Then its graph is let go of.
 
 Complexity: O(1) a call, but for snapshots.
 Source: issue "live agent" (capture, containers, epoch loop).
@@ -15,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from agent.epochs import Epoch
 from agent.instances import Instances
@@ -27,9 +25,6 @@ from agent.snapshot import SnapshotError, save, tidy
 from grammar import InputError
 from grammar.control import Control
 from grammar.envelope import Run
-
-GRACE: Final = 60.0
-"""Seconds between a container's end and the end of its graph."""
 
 _log = logging.getLogger("agent.world")
 
@@ -52,7 +47,6 @@ class World:
     failures: int = 0
     _boot: str = field(default_factory=boot_id)
     _unread: str = ""
-    _ended: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> float:
         """Seconds, monotonic."""
@@ -87,22 +81,11 @@ class World:
 
     def runs(self) -> tuple[Run, ...]:
         """Containers' lives that have changed."""
-        runs = self.containers.take_runs()
-        now = self.now()
-        for run in runs:
-            if run.end:
-                self._ended[run.name] = now
-            else:
-                self._ended.pop(run.name, None)
-        return runs
+        return self.containers.take_runs()
 
     def retired(self) -> tuple[str, ...]:
         """Containers that have ended for long enough; each is told once."""
-        now = self.now()
-        gone = tuple(name for name, ended in self._ended.items() if now - ended >= GRACE)
-        for name in gone:
-            del self._ended[name]
-        return gone
+        return self.containers.take_ended()
 
     def epoch(self, number: int, epoch: Epoch) -> None:
         """Keep its instances, show its figures."""

@@ -19,6 +19,9 @@ import click
 COMMANDS: Final = {
     "demo": ("winnower.demo", "demo", "Replay the shipped recording: one model, an alert, its trace."),
     "replay": ("winnower.replay_command", "replay_command", "Replay a recording through agents and a monitor."),
+    "agent": ("winnower.agent_command", "agent", "The live agent: run, enrol, rules."),
+    "monitor": ("winnower.monitor_command", "monitor", "The live monitor: run, tokens, agents, control."),
+    "units": ("winnower.units", "units", "Service files for systemd."),
     "nodes": ("winnower.query_command", "nodes", "Find nodes of an application's model."),
     "ancestors": ("winnower.query_command", "ancestors", "What a node may have come from."),
     "descendants": ("winnower.query_command", "descendants", "What may have come from a node."),

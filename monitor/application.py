@@ -7,12 +7,14 @@ Rules of this file
       what a model is said to cost) is the one that is folded by description length.
     - What is new is told to the store item by item, inside the caller's transaction.
 
-Complexity: a delta costs its own size, and copies of two dicts as large as the model; the first model O(evidence).
+Complexity: a delta costs its own size; the model, when it is asked for next, what came since and copies of two dicts as
+large as itself; the first model O(evidence).
 Source: design section 1 (global model), section 3 promise 3.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from grammar import (
@@ -29,6 +31,7 @@ from grammar import (
     apply_extension,
     encode_extension,
 )
+from monitor.limits import Limits, Room
 from monitor.store import Store
 
 FORGET_AFTER: Final = "forget_after"
@@ -42,6 +45,8 @@ class Application:
         self.name, self.forget_after = name, forget_after
         self.lexicon = Lexicon()
         self.evidence = Evidence()
+        self.shown: Counter[Replica] = Counter()
+        self._more: Evidence | None = None
         self._model: Model | None = None
         self._folded: Model | None = None
 
@@ -53,7 +58,8 @@ class Application:
             apply_extension(app.lexicon, extension)
         try:
             for number, replica, span in store.sightings(name):
-                app.evidence.add(app._item(number), replica, span)
+                app.evidence.add(app.item(number), replica, span)
+                app.shown[replica] += 1
             for number, command in store.commands(name):
                 app.evidence.command(app.lexicon.states[number], command)
         except IndexError:
@@ -69,6 +75,9 @@ class Application:
             if self.forget_after:
                 evidence = evidence.since(evidence.latest - self.forget_after)
             self._model = Model.of(self.name, evidence)
+        elif self._more is not None:
+            self._model = self._model | self._more
+        self._more = None
         return self._model
 
     @property
@@ -83,6 +92,16 @@ class Application:
         """Every replica seen so far."""
         return self.evidence.replicas
 
+    def room(self, limits: Limits, worker: int, *, closed: bool = False) -> Room:
+        """How much more there may be; `worker` is what its worker may show now, `closed` to new replicas."""
+        words = limits.app_items - len(self.lexicon.states) - len(self.lexicon.transitions)
+        shown = self.shown
+
+        def of(replica: Replica) -> int:
+            return 0 if closed and replica not in shown else limits.replica_items - shown[replica]
+
+        return Room(self.evidence, self.lexicon, of, worker, words, limits.patterns - len(self.evidence.learned))
+
     def take(self, delta: Delta, worker: str, span: Span, store: Store) -> Evidence:
         """Add a delta; gives what in it is news: items that their replica had not shown before."""
         before = self.lexicon.revision
@@ -96,7 +115,8 @@ class Application:
             for replica, when in replicas.items():
                 if self.evidence.add(item, replica, when):
                     news.add(item, replica, when)
-                rows.append((self._number(item), replica, when))
+                    self.shown[replica] += 1
+                rows.append((self.number(item), replica, when))
         store.add_sightings(self.name, rows)
         for state, command in delta.commands.items():
             self.evidence.command(state, command)
@@ -105,14 +125,25 @@ class Application:
             self.evidence.learned.add(pattern)
             store.add_learned(self.name, pattern)
         if delta:
-            self._model = None if self._model is None or self.forget_after else self._model | told
-            self._folded = None
+            self._grow(told)
         return news
 
-    def _number(self, item: Item) -> int:
+    def _grow(self, told: Evidence) -> None:
+        """The model that there is will grow by this when it is asked for."""
+        self._folded = None
+        if self._model is None or self.forget_after:
+            self._model = self._more = None
+        elif self._more is None:
+            self._more = told
+        else:
+            self._more.update(told)
+
+    def number(self, item: Item) -> int:
+        """The number of an item of the evidence; even ones are states."""
         if isinstance(item, Transition):
             return self.lexicon.transition_number[item] * 2 + 1
         return self.lexicon.state_number[item] * 2
 
-    def _item(self, number: int) -> State | Transition:
+    def item(self, number: int) -> State | Transition:
+        """The item of that number; an `IndexError` if there is none."""
         return self.lexicon.transitions[number // 2] if number % 2 else self.lexicon.states[number // 2]

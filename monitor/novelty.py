@@ -87,6 +87,11 @@ class Novelty:
         if behaviour is not None and replica not in self._who.get(behaviour, ()):
             self._pending.setdefault(replica, {})[transition] = behaviour
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything waits to be judged."""
+        return bool(self._pending)
+
     def activity(self, replica: Replica, length: int) -> None:
         """A replica did something in an epoch of that length."""
         self.active[replica] = self.active.get(replica, 0) + length

@@ -117,6 +117,18 @@ def show_answer(answer: Answer, how: str) -> Group | str:
     raise InputError("no such format", offending=how, hint="table, json or dot")
 
 
+def rows_table(rows: Sequence[Mapping[str, str | None]]) -> Table | Text:
+    """Rows of a query's answer."""
+    if not rows:
+        return Text("no match")
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(safe(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(safe(value) if value is not None else "null" for value in row.values()))
+    return table
+
+
 def incident_text(alerts: Sequence[Alert]) -> Group:
     """Alerts of one container at one time: where, how many replicas share it, what fired, one trace of it."""
     first = min(alerts, key=lambda one: (_RANK.get(one.severity, 9), one.policy != NOVELTY, one.policy))

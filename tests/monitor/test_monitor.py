@@ -68,8 +68,9 @@ def test_an_agent_that_starts_again_starts_a_session_and_counts_from_nought(tmp_
     monitor = new(tmp_path)
     assert status(monitor.receive(envelope("w1", 0, {}, session=b"a"))) == "new"
     assert status(monitor.receive(envelope("w1", 0, {}, session=b"b"))) == "new"
-    assert status(monitor.receive(envelope("w1", 1, {}, session=b"a"))) == "new"
+    assert status(monitor.receive(envelope("w1", 1, {}, session=b"b"))) == "new"
     assert status(monitor.receive(envelope("w1", 0, {}, session=b"a"))) == "repeat"
+    assert status(monitor.receive(envelope("w1", 1, {}, session=b"a"))) == "conflict"
     assert monitor.lost == {}
 
 
@@ -118,9 +119,7 @@ def test_a_store_that_fails_in_the_middle_leaves_memory_as_the_disk_is(tmp_path:
     monitor.receive(envelope("w1", 0, {"web": shows("web1", *USUAL)}))
     before = (models(monitor), monitor.lost, monitor.alerts)
     body = envelope("w1", 1, {"web": shows("web1", *ATTACK)}, lost={"late": 1})
-    monitor.store._db.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON session BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-    )
+    monitor.store._db.execute("CREATE TRIGGER full BEFORE INSERT ON chain BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     monitor.store._db.execute("CREATE TRIGGER f BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     with pytest.raises(InputError, match="cannot write this state: disk full"):
         monitor.receive(body)

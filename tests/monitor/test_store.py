@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from grammar import InputError, Replica, Span
-from monitor.store import FILE, MAX_SESSIONS, Store
+from monitor.chain import Chain, Link
+from monitor.store import FILE, NotAppliedError, Store
 
 WEB1 = Replica("w1", "web1")
 
@@ -57,16 +58,65 @@ def test_a_process_that_dies_inside_a_transaction_leaves_what_was_before(tmp_pat
     assert Store(tmp_path).lost() == {"w1": {"late": 1}}
 
 
-def test_only_the_latest_sessions_of_an_agent_are_kept(tmp_path: Path) -> None:
+def test_chains_journal_positions_and_news_come_back(tmp_path: Path) -> None:
     store = Store(tmp_path, create=True)
-    for number in range(2 * MAX_SESSIONS):
-        session = bytes([number])
-        numbers = store.session("w1", session)
-        numbers.see(0)
-        store.set_session("w1", session, numbers)
-        store.set_session("w2", b"only", numbers)
-    assert [0 in store.session("w1", bytes([n])) for n in range(2 * MAX_SESSIONS)] == [False] * 8 + [True] * 8
-    assert 0 in store.session("w2", b"only")
+    chain = Chain()
+    chain.take(Link(b"s", 0, b"", b"digest"))
+    with store.transaction():
+        store.set_chain("w1", "", chain.encode())
+        store.set_chain("w1", "web", chain.encode())
+        store.add_journal("w1", "", b"s", 0)
+        store.set_position("topic/1", 7)
+        store.add_pending("web", [(3, WEB1)])
+        assert [store.add_incident("w1", "forged", n, 5) for n in (1, 2)] == [1, 3]
+    again = Store(tmp_path)
+    assert again.chain("w1", "web") == chain
+    assert again.chain("w2", "web") == Chain()
+    assert (again.lanes(), again.chains("web")) == ({"w1": 2}, {"w1": chain.encode()})
+    assert again.journal() == [(1, "w1", "", b"s", 0)]
+    assert (again.positions(), again.pending("web")) == ({"topic/1": 7}, {(3, WEB1)})
+    assert again.incidents() == {"w1": {"forged": (3, 5)}}
+    with store.transaction():
+        store.drop_chains("w1")
+        store.clear_pending("web")
+    assert (again.lanes(), again.pending("web")) == ({}, set())
+
+
+def test_the_journal_forgets_what_is_old(tmp_path: Path) -> None:
+    store = Store(tmp_path, create=True)
+    with store.transaction():
+        for number in range(2_500):
+            store.add_journal("w1", "", b"s", number, keep=100)
+    kept = [sequence for *_, sequence in store.journal()]
+    assert kept == list(range(1_900, 2_500))
+
+
+def test_a_part_that_fails_is_undone_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path, create=True)
+    with store.transaction():
+        with store.savepoint():
+            store.add_lost("w1", "late", 1)
+        with pytest.raises(NotAppliedError), store.savepoint():
+            store.add_lost("w1", "late", 10)
+            store.add_lost("w1", "late", 1 << 70)
+        with store.savepoint():
+            store.add_lost("w1", "late", 100)
+    assert store.lost() == {"w1": {"late": 101}}
+
+
+def test_a_live_state_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    store = Store(folder, create=True, live=True)
+    assert (folder.stat().st_mode & 0o777, (folder / FILE).stat().st_mode & 0o777) == (0o700, 0o600)
+    assert all(not path.stat().st_mode & 0o077 for path in folder.iterdir())
+    store.close()
+    for path, mode in ((folder, 0o750), (folder / FILE, 0o604)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        with pytest.raises(InputError, match=r"must be private.*chmod"):
+            Store(folder, create=True, live=True)
+        path.chmod(before)
+    Store(folder, create=True, live=True).close()
 
 
 def test_no_state_is_a_located_error_with_a_hint(tmp_path: Path) -> None:
@@ -114,7 +164,7 @@ def test_a_damaged_database_is_a_located_error_when_it_is_read(tmp_path: Path) -
             store.add_words("web", number, bytes(200))
     store.close()
     data = bytearray((tmp_path / FILE).read_bytes())
-    data[40_000:80_000] = b"\xa5" * 40_000
+    data[120_000:160_000] = b"\xa5" * 40_000
     (tmp_path / FILE).write_bytes(data)
     with pytest.raises(InputError, match=r"cannot (read|use) this state"):
         Store(tmp_path).words("web")

@@ -80,6 +80,7 @@ class Daemon:
         folder = Path(config.state)
         self.identity = enrolled(folder, config)
         self.ledger = Ledger(folder, int(config.limits.spool), lambda: secrets.token_bytes(8), config.keep_sent)
+        self.ledger.belongs_to(self.identity.signer.public)
         self.engines = Engines(config.engines.sockets)
         self.pods = Pods(config.engines.kubernetes, config.engines.node) if config.engines.kubernetes else None
         self.started = started = start(config, self.identity.name, self.ledger, folder)

@@ -72,8 +72,12 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
     def without_deltas(self, cause: str) -> Entry:
         """Its counts alone; every epoch whose deltas go is a loss."""
-        lost = {**self.lost, cause: self.lost.get(cause, 0) + self.news} if self.news else self.lost
-        return msgspec.structs.replace(self, deltas=(), lost=lost, news=0)
+        return msgspec.structs.replace(self.with_loss(cause, self.news), deltas=(), news=0)
+
+    def with_loss(self, cause: str, number: int) -> Entry:
+        """The same with more lost."""
+        lost = {**self.lost, cause: self.lost.get(cause, 0) + number} if number else self.lost
+        return msgspec.structs.replace(self, lost=lost)
 
 
 def entries_of(epoch: Epoch, runs: tuple[Run, ...] = (), control: int = 0) -> tuple[Entry, ...]:

@@ -104,6 +104,7 @@ class Ledger:
     file: LedgerFile = field(init=False)
     _waiting: list[Entry] = field(default_factory=list)
     _rows: list[Row] = field(default_factory=list)
+    _told_damaged: int = 0
 
     def __post_init__(self) -> None:
         self.file = LedgerFile(self.folder, self.fresh, self.counts)
@@ -251,7 +252,11 @@ class Ledger:
         self.file.close()
 
     def _write(self, db: sqlite3.Connection) -> None:
-        """All that waits in memory."""
+        """All that waits in memory; the first says so if the file before this one was damaged."""
+        damaged = self.counts["set_aside"] - self._told_damaged
+        if damaged and self._waiting:
+            self._waiting[0] = self._waiting[0].with_loss("spool_damaged", damaged)
+            self._told_damaged += damaged
         for entry in self._waiting:
             body = entry.pack()
             row = (len(body), bool(entry.deltas), entry.start, body)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from agent.epochs import Epoch
 from agent.instances import Instances
@@ -21,10 +22,13 @@ from agent.kernel import boot_id, read_status
 from agent.kernel_wire import KernelStatus
 from agent.live_containers import LiveContainers
 from agent.memory import Memory
-from agent.snapshot import SnapshotError, save, tidy
+from agent.snapshot import save, tidy
 from grammar import InputError
 from grammar.control import Control
 from grammar.envelope import Run
+
+FULL: Final = 0.9
+"""Share of the kernel's backlog from which on it is nearly full."""
 
 _log = logging.getLogger("agent.world")
 
@@ -77,7 +81,12 @@ class World:
             return memory.meter.unread()
         self._unread = ""
         self.on_kernel(status)
-        return memory.meter.see(self._boot, status)
+        lost = memory.meter.see(self._boot, status)
+        if memory.meter.rest() >= FULL:
+            lost["kernel_backlog_full"] = 1
+        if status.rate_limit:
+            lost["kernel_rate_limited"] = 1
+        return lost
 
     def runs(self) -> tuple[Run, ...]:
         """Containers' lives that have changed."""
@@ -100,7 +109,7 @@ class World:
             if self.instances is not None:
                 self.instances.sync()
             name = save(self.folder, memory, self.outside)
-        except (OSError, SnapshotError) as error:
+        except (OSError, InputError) as error:
             self.failures += 1
             _log.error(
                 "no snapshot: a restart would read the log again from the last one", extra={"reason": str(error)}

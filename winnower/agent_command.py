@@ -9,7 +9,6 @@ Source: design section 5; issue "live agent" (enrolment, operations).
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -66,7 +65,6 @@ def enrol(config: Path, token_file: TextIO, again: bool) -> None:
     from agent import http_link, identity  # noqa: PLC0415
     from agent.config import read_config  # noqa: PLC0415
     from agent.daemon import connection, hostname  # noqa: PLC0415
-    from agent.ledger import Ledger  # noqa: PLC0415
     from agent.link import LinkError  # noqa: PLC0415
     from grammar import InputError  # noqa: PLC0415
     from grammar.signing import Token  # noqa: PLC0415
@@ -84,13 +82,4 @@ def enrol(config: Path, token_file: TextIO, again: bool) -> None:
         raise InputError(f"not enrolled: {error}", offending=settings.monitor.url, hint=hint) from None
     finally:
         wire.close()
-    if again:
-        with closing(Ledger(folder, int(settings.limits.spool), _session)) as ledger:
-            ledger.begin_session()
     click.echo(f"{done.name} is enrolled; its key is {done.signer.key_id.hex()}")
-
-
-def _session() -> bytes:
-    import secrets  # noqa: PLC0415
-
-    return secrets.token_bytes(8)

@@ -242,4 +242,3 @@ def test_a_private_key_that_others_may_read_is_refused(certificates: Path, tmp_p
         Tls("", str(certificates / "agent.pem"), str(key)).context()
     with pytest.raises(InputError, match="TLS files"):
         Tls(str(tmp_path / "none.pem")).context()
-

@@ -282,7 +282,9 @@ def test_a_damaged_file_is_set_aside_loudly(tmp_path: Path, damage: str, caplog:
     assert "set aside" in caplog.text
     assert (tmp_path / f"{FILE}.damaged").exists()
     assert again.upcoming() is None
-    assert cut(again, beat(1))
+    assert cut(again, beat(1, late=2))
+    assert cut(again, beat(2))
+    assert [one.lost for one in drain(again)] == [{"late": 2, "spool_damaged": 1}, {}]
 
 
 def test_damage_that_shows_later_costs_what_was_there_and_not_the_loop(tmp_path: Path) -> None:

@@ -20,11 +20,14 @@ from lines import AT_CWD, START, path, syscall
 from agent import snapshot
 from agent.containers import Containers
 from agent.epochs import Epoch
+from agent.live_containers import LiveContainers
 from agent.loss import Loss
+from agent.memory import Memory
 from agent.node import Node
 from agent.pipeline import Pipeline
 from agent.recording import open_recording
 from agent.snapshot import SnapshotError, pack, restore, save, tidy, unpack
+from grammar.control import Control
 
 
 class Recorder:
@@ -132,6 +135,20 @@ def test_what_is_outside_is_put_in_again(tmp_path: Path) -> None:
     assert found.node.recorder is other
     assert all(scope.recorder is other for scope in found.node.scopes.values())
     assert restore(tmp_path, name, Pipeline, {}).node.recorder is None
+
+
+def test_the_memory_of_a_live_agent_can_be_saved(web: tuple[Containers, bytes]) -> None:
+    memory = Memory(
+        Pipeline(LiveContainers(), 1_000), control=Control(4, patterns=(("web", ("File /a{int}",)),)), number=7
+    )
+    memory.pipeline.absorb(web[1])
+    found = unpack(pack(memory, {}), "f", Memory, {})
+    assert (found.control, found.number) == (memory.control, 7)
+    memory.pipeline.cut(0, 1_000), found.pipeline.cut(0, 1_000)
+    more = web[1][:100_000]
+    for one in (memory, found):
+        one.pipeline.absorb(more)
+    assert told([found.pipeline.cut(0, 1_000)]) == told([memory.pipeline.cut(0, 1_000)])
 
 
 def test_what_nobody_has_named_cannot_be_saved() -> None:

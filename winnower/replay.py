@@ -40,6 +40,7 @@ from winnower.memory import peak_rss
 from winnower.report import Report, WorkerReport
 from winnower.staging import staging
 
+MAX_NAME: Final = 256
 TARGETS: Final = {"envelope": "/v1/epochs", "words": "/v1/words"}
 
 
@@ -131,9 +132,15 @@ class Replay:
 
 
 def _sendable(container: Container) -> Container:
-    """Names as UTF-8 can carry them: JSON may hold half a character."""
-    name, app = (text.encode("utf-8", "backslashreplace").decode() for text in (container.name, container.app))
-    return replace(container, name=name, app=app)
+    """Names as a monitor takes them: UTF-8 (JSON may hold half a character), and of bounded length."""
+    return replace(container, name=_name(container.name), app=_name(container.app))
+
+
+def _name(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= MAX_NAME:
+        return text
+    return f"{text[: MAX_NAME - 18]}~{blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
 def _publish(agent: Agent, epoch: Epoch, monitor: Monitor) -> None:

@@ -108,6 +108,8 @@ class Report:
 
 def _alert(alert: Alert, monitor: Monitor) -> dict[str, object]:
     """An alert whose nodes are those of the application's folded model, which is what a dump shows."""
+    if alert.app not in monitor.apps:  # about a worker, not about behaviour
+        return alert.value()
     model = monitor.apps[alert.app].folded
     nodes = [model.ids[model.by_id[node]] if node in model.by_id else node for node in alert.nodes]
     return alert.value() | {"nodes": list(dict.fromkeys(nodes))}

@@ -7,10 +7,11 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: demo test lint fuzz lock clean help
+.PHONY: demo test lint fuzz live faults lock clean help
 
 PYTHON ?=
 ARGS ?=
+TRANSPORT ?= http
 FUZZ ?= tests
 PIPTOOLS := pip-tools==7.6.2
 VENV := .venv
@@ -42,13 +43,20 @@ fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent
 	@$(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile=nightly --timeout=0 $(FUZZ) $(ARGS)
 	@$(BIN)/python tests/fuzz/fuzz_events.py --seconds 60
 
+live: $(VENV)/.kafka ## real auditd, real containers, an attack, its alert (root; TRANSPORT=kafka through a real Apache Kafka)
+	@$(BIN)/python bench/live_demo.py --transport $(TRANSPORT) $(ARGS)
+
+faults: $(VENV)/.dev ## the fault suite in full: kill -9, full disks, cut networks, forged envelopes (half an hour or more)
+	@$(BIN)/pytest tests/faults --faults=long --timeout=0 $(ARGS)
+
 lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "lock: $(PIPTOOLS)" && $(BIN)/pip install -q $(PIPTOOLS)
 	@echo "lock: requirements.lock" && $(call compile,requirements.lock,)
+	@echo "lock: requirements-kafka.lock" && $(call compile,requirements-kafka.lock,--extra kafka -c requirements.lock)
 	@echo "lock: requirements-dev.lock" && $(call compile,requirements-dev.lock,--extra dev -c requirements.lock)
 
-clean: ## remove .venv, build output and every cache
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, .testbed, build output and every cache
+	@rm -rf $(VENV) .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
@@ -65,6 +73,9 @@ define install
 endef
 
 $(VENV)/.runtime: requirements.lock pyproject.toml $(BIN)/pip
+	$(install)
+
+$(VENV)/.kafka: requirements-kafka.lock pyproject.toml $(BIN)/pip
 	$(install)
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml $(BIN)/pip

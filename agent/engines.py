@@ -44,7 +44,7 @@ class Engines:
 
     def status(self) -> Iterable[Status]:
         """How each of them does."""
-        return [one.status() for one in self.running.values()]
+        return [one.status() for one in list(self.running.values())]
 
     def known(self, ident: str) -> Known | None:
         """What one of them has said."""

@@ -60,9 +60,9 @@ class Reader:
         """What each application's lexicon lacks, as far as that is known."""
         until = monotonic() + wait
         with self._changed:
-            for app in asked:
-                self._wanted.setdefault(app, False)
-            while not all(self._wanted[app] for app in asked) and monotonic() < until:
+            first = [app for app in asked if app not in self._wanted]
+            self._wanted.update(dict.fromkeys(first, False))
+            while first and not all(self._wanted[app] for app in asked) and monotonic() < until:
                 self._changed.wait(max(0.0, until - monotonic()))
             found = {}
             for app, revision in asked.items():
@@ -135,11 +135,8 @@ class Reader:
         done = {one.partition for one, end in self._assigned.items() if end is None and one.topic == self._words}
         for app, known in self._wanted.items():
             if not known and self.layout.partition(app) in done:
-                if app in self.lexicons:
-                    self._wanted[app] = True
-                else:
-                    self._wanted[app] = True
-                    self.lexicons[app] = Lexicon()
+                self._wanted[app] = True
+                self.lexicons.setdefault(app, Lexicon())
 
     @property
     def _words(self) -> str:

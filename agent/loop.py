@@ -95,7 +95,10 @@ class Outside(Protocol):
 
 @dataclass(slots=True)
 class Loop:
-    """The loop and its clocks; `step` is one turn of it. `lock` guards the words that it shares with the sender."""
+    """The loop and its clocks; `step` is one turn of it. `lock` guards the words that it shares with the sender.
+
+    `behind`: bytes of log that were there and not read, when last looked; for other threads, which must not ask `source`.
+    """
 
     memory: Memory
     source: Source
@@ -105,6 +108,7 @@ class Loop:
     budget: Budget = field(default_factory=Budget)
     lock: AbstractContextManager[object] = field(default_factory=nullcontext)
     bytes_read: int = 0
+    behind: int = 0
     _asides: list[Aside] = field(default_factory=list)
     _begun: float = 0.0
     _start: int = 0
@@ -126,8 +130,10 @@ class Loop:
             self.memory.pipeline.absorb(data)
             self.bytes_read += len(data)
             self._read_at = self.outside.now()
-        elif wait:
-            self.source.wait(self._patience(wait))
+        else:
+            self.behind = 0
+            if wait:
+                self.source.wait(self._patience(wait))
         self._obey()
         self._seal_if_idle()
         self._cut_if_due()
@@ -155,6 +161,7 @@ class Loop:
         self._start = max(self.outside.wall(), self._start + length)
         self._asides.clear()
         self.outside.wake()
+        self.behind = self.source.behind
         return safe
 
     def save(self) -> None:

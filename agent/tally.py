@@ -50,9 +50,9 @@ class Tally:
         yield Figure("winnower_agent_records", "Audit records.", self.records, counter=True)
         yield Figure("winnower_agent_bytes", "Bytes of the audit log.", loop.bytes_read, counter=True)
         yield Figure("winnower_agent_induction_seconds", "CPU seconds in ends of epochs.", self.seconds, counter=True)
-        for cause, number in sorted(self.lost.items()):
+        for cause, number in sorted(dict(self.lost).items()):
             yield Figure("winnower_agent_lost", "What was lost, by cause.", number, {"cause": cause}, True)
-        yield Figure("winnower_agent_behind_bytes", "Bytes of log not read yet.", loop.source.behind)
+        yield Figure("winnower_agent_behind_bytes", "Bytes of log not read yet.", loop.behind)
         yield Figure(
             "winnower_agent_rested_seconds", "Seconds of rest for the budget.", loop.budget.rested, counter=True
         )

@@ -97,7 +97,7 @@ class Outside(Protocol):
 class Loop:
     """The loop and its clocks; `step` is one turn of it. `lock` guards the words that it shares with the sender.
 
-    `behind`: bytes of log that were there and not read, when last looked; for other threads, which must not ask `source`.
+    `behind`: bytes of log that were there and not read, when last looked; other threads must not ask `source`.
     """
 
     memory: Memory

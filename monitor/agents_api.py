@@ -35,6 +35,7 @@ from monitor.service import BusyError, Service
 from monitor.web import Budget, HttpError, announced, answer, read_body
 
 MAX_ENROL: Final = 4_096
+MAX_ENROLLING: Final = 64
 T = TypeVar("T")
 Handler = Callable[[bytes], Awaitable[bytes]]
 
@@ -81,6 +82,7 @@ class AgentsApi:
         self.slow, self.wait = slow, wait
         self.desk = Desk()
         self.stopping = False
+        self._enrolling = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._results: list[tuple[asyncio.Future[Result | BusyError], Result | BusyError]] = []
         self._bells: dict[str, asyncio.Event] = {}
@@ -174,6 +176,9 @@ class AgentsApi:
             asked = read(body, Enrol)
         except CodecError as error:
             raise Rejected(400, "", "", error) from None
+        if self._enrolling >= MAX_ENROLLING:
+            raise BusyError("too many enrolments at once")
+        self._enrolling += 1
         try:
             answer, fresh = await self.errand(lambda: self._enrol(asked))
         except TokenError as error:
@@ -181,6 +186,8 @@ class AgentsApi:
         except InputError as error:
             log("enrolment failed", "error", error=str(error))
             raise BusyError("the monitor cannot write its state") from None
+        finally:
+            self._enrolling -= 1
         if fresh:
             log("enrolled", agent=asked.agent)
         return write(answer)

@@ -46,9 +46,13 @@ class Cluster:
     servers: tuple[str, ...]
     layout: Layout
     name: str
-    group: str = "winnower-monitors"
     client: Mapping[str, str | int | bool] = field(default_factory=dict)
     timeout_millis: int = 10_000
+
+    @property
+    def group(self) -> str:
+        """What the monitors of one cluster are to the broker."""
+        return f"{self.layout.prefix}-monitors"
 
     def consumer(self, group: str | None = None) -> Any:
         """A reader of what is committed; with a group, one that shares partitions with others."""

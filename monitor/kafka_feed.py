@@ -31,14 +31,20 @@ from grammar.envelope import decode_envelope
 from grammar.errors import CodecError, InputError
 from grammar.signing import OVERHEAD, Signer
 from grammar.topics import Asked, Kind, Layout, Member, Notice, key, parts_of
-from monitor.kafka_client import AwayError, Cluster, Record, kafka, located, spot
+from monitor.kafka_client import MEMBER, AwayError, Cluster, Record, kafka, located, spot
 from monitor.kafka_core import Arrival, Core
 from monitor.kafka_mirror import Mirror
 from monitor.kafka_publish import Owned, Pace, Publisher
 from monitor.kafka_tables import POLL, RETRY, Tables
 
-TAKE_OVER: Final = 30.0
-"""Seconds to wait for what the owner before has published."""
+TAKE_OVER: Final = 5.0
+"""Seconds to wait for what the owner before has published, before it is tried again."""
+SOON: Final = 2_000
+"""Milliseconds for one question to the broker."""
+STABLE: Final = "<stable>"
+STUCK: Final = MEMBER / 1000 + 2
+"""Seconds after which a client that still tries to join a group is made anew (kafka-python 3.0.12 can hang there)."""
+SETTLED: Final = 0.5
 GIVE_UP: Final = 30.0
 """Seconds without success after which the group is left, so that another monitor takes over."""
 BATCH: Final = 500
@@ -103,16 +109,21 @@ class Owner:
     def _join(self) -> None:
         consumer = self.cluster.consumer(self.cluster.group)
         try:
-            consumer.partitions_for_topic(self.layout.deltas)  # else the first assignment may be of nothing
             consumer.subscribe([self.layout.deltas], listener=_listener(self, consumer))
+            consumer.partitions_for_topic(self.layout.deltas)  # else the first assignment may be of nothing, and
+            self._stop.wait(SETTLED)  # metadata that comes while the group is joined makes the client join once more
             with self._lock:
                 self._consumer = consumer
-            failing = 0.0
+            failing, joined = 0.0, monotonic()
             while not self._stop.is_set():
                 try:
                     with located("cannot read from Kafka"):
                         self._step(consumer)
                     self.connected, self.trouble, failing = True, "", 0.0
+                    if consumer.group_metadata().state == STABLE:
+                        joined = monotonic()
+                    elif monotonic() - joined > STUCK:
+                        raise InputError("the group cannot be joined: once more with a new client")
                 except AwayError as error:
                     self.trouble, failing = str(error), failing or monotonic()
                     if monotonic() - failing > GIVE_UP:
@@ -162,12 +173,14 @@ class Owner:
         """Bring a partition's applications to where the cluster is, and go on from there."""
         one = spot(self.layout.deltas, partition)
         self._note()
-        consumer.committed(one)  # waits for a transaction of the owner before that is not decided yet
+        # Waits for a transaction of the owner before that is not decided yet; not for ever: the group needs our polls.
+        consumer.committed(one, timeout_ms=SOON)
         if not self.tables.catch_up(("words", "models"), partition, TAKE_OVER):
             raise AwayError("what was published cannot be read to its end")
         with self.tables.adopting:
             start = self._settle(partition)
-        begin, end = consumer.beginning_offsets([one])[one], consumer.end_offsets([one])[one]
+        begin = consumer.beginning_offsets([one], timeout_ms=SOON)[one]
+        end = consumer.end_offsets([one], timeout_ms=SOON)[one]
         if start < begin or start > end:
             if start:
                 self.core.count("kafka_expired", max(1, begin - start))

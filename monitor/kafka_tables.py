@@ -31,6 +31,8 @@ COMPACTED: Final[tuple[Kind, ...]] = ("roster", "control", "words", "models", "a
 READ: Final[tuple[Kind, ...]] = (*COMPACTED, "heartbeats", "replies")
 RETRY: Final = 1.0
 POLL: Final = 200
+SOON: Final = 5_000
+"""Milliseconds for one question to the broker."""
 
 
 @dataclass(slots=True)
@@ -117,8 +119,11 @@ class Tables:
         keys = (*self.mirror.keys(self.layout.name("words")), *self.mirror.keys(self.layout.name("models")))
         return {parts_of(name)[0] for name in keys} - {""}
 
-    def _completed(self) -> None:
-        self.complete = True
+    def _completed(self, consumer: Any, counts: Any) -> None:
+        """What others have published is known: counts go on where that ends."""
+        consumer.seek(counts, self._heartbeats_from(consumer, counts))
+        consumer.resume(counts)
+        self.complete, self._adopted = True, monotonic()
         with self._lock:
             self._wishes = [one for one in self._wishes if not one.done.is_set()]
 
@@ -154,7 +159,9 @@ class Tables:
         topics = [self.layout.topic(kind) for kind in READ]
         every = [one for topic in topics for one in spots(topic.name, range(topic.partitions))]
         consumer.assign(every)
-        first = _Wish([one for one in every if self._kinds[one.topic] in COMPACTED], on_done=self._completed)
+        counts = next(one for one in every if one.topic == self.layout.name("heartbeats"))
+        compacted = [one for one in every if self._kinds[one.topic] in COMPACTED]
+        first = _Wish(compacted, on_done=lambda: self._completed(consumer, counts))
         with self._lock:
             self._wishes.append(first)
         known = self.mirror.positions()
@@ -163,13 +170,13 @@ class Tables:
             if one.topic == replies:
                 consumer.seek_to_end(one)
             elif one.topic == heartbeats:
-                consumer.seek(one, self._heartbeats_from(consumer, one))
+                consumer.pause(one)
             else:
                 consumer.seek(one, known.get((one.topic, one.partition), 0))
 
     def _heartbeats_from(self, consumer: Any, one: Any) -> int:
         """Where our counts end; those of the cluster, if ours are too old or there are none."""
-        begin = consumer.beginning_offsets([one])[one]
+        begin = consumer.beginning_offsets([one], timeout_ms=SOON)[one]
         ours = self.core.positions().get(f"{one.topic}/0", -1)
         if ours >= begin:
             self.heartbeats = ours
@@ -191,7 +198,7 @@ class Tables:
             elif kind == "replies":
                 for record in records:
                     self.core.replied(record.value or b"")
-        if monotonic() - self._adopted >= self.pace:
+        if self.complete and monotonic() - self._adopted >= self.pace:
             self._adopt()
         self._grant(consumer)
 
@@ -278,7 +285,7 @@ class Tables:
         with self._lock:
             wishes = list(self._wishes)
         for wish in wishes:
-            wish.ends = wish.ends or consumer.end_offsets(wish.spots)
-            if all(consumer.position(one) >= end for one, end in wish.ends.items()):
+            wish.ends = wish.ends or consumer.end_offsets(wish.spots, timeout_ms=SOON)
+            if all(consumer.position(one, timeout_ms=SOON) >= end for one, end in wish.ends.items()):
                 wish.done.set()
                 wish.on_done()

@@ -51,6 +51,7 @@ def _short(value: object) -> object:
 def start_log(level: str = "info", stream: TextIO | None = None) -> None:
     """Write what is logged to `stream` (stderr), also what the web server has to say."""
     target = stream or sys.stderr
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for a traceback
     handler = logging.StreamHandler(target)
     handler.setFormatter(_Lines(readable=target.isatty()))
     for name, least in (("winnower", level), ("uvicorn", "warning"), ("asyncio", "error")):

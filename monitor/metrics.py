@@ -21,6 +21,7 @@ from grammar import escape
 from monitor.service import Service
 
 MOST: Final = 200
+LOOKS: Final = 20
 
 
 class Metrics:
@@ -54,9 +55,13 @@ class _State(Collector):
         self.service = service
 
     def collect(self) -> Iterable[Metric]:
-        """All families."""
-        yield from self._writer()
-        yield from self._state()
+        """All families; what the writer changes in the middle of a look is looked at again."""
+        for _ in range(LOOKS):
+            try:
+                return [*self._writer(), *self._state()]
+            except RuntimeError:
+                continue
+        return []
 
     def _writer(self) -> Iterator[Metric]:
         figures = self.service.figures

@@ -215,9 +215,13 @@ class Monitor:
 
     def reload(self, name: str) -> None:
         """An application as the store has it, or none if the store has none."""
+        self._since.pop(name, None)
+        self._activity.pop(name, None)
         if name in self.store.apps():
             self.apps[name] = app = Application.load(self.store, name)
-            self._judges[name] = self._judge_of(app)
+            self._judges[name] = judge = self._judge_of(app)
+            if judge.pending:
+                self._since[name] = 0.0
             self._app_of.update(dict.fromkeys(app.replicas, name))
         else:
             self.apps.pop(name, None)

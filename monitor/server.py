@@ -32,7 +32,7 @@ from monitor.monitor import Monitor
 from monitor.register import monitor_key
 from monitor.render import to_json
 from monitor.secret import check_secret, private_file, read_secret
-from monitor.service import Service
+from monitor.service import BusyError, Service
 from monitor.store import Store
 from monitor.users_api import UsersApi
 from monitor.web import Budget, Patient
@@ -107,9 +107,12 @@ class Live:
             for line in str(error).splitlines():
                 log("settings not reloaded", "error", error=line)
             return
-        self.service.call(lambda: self._change(config, laws, token)).add_done_callback(
-            lambda done: log("settings reloaded") if not done.exception() else log("not reloaded", "error")
-        )
+        try:
+            self.service.call(lambda: self._change(config, laws, token)).result()
+        except (BusyError, InputError) as error:
+            log("settings not reloaded", "error", error=str(error))
+            return
+        log("settings reloaded")
 
     def _change(self, config: Placed, laws: Laws, token: bytes) -> None:
         """In the writer's thread."""
@@ -230,7 +233,7 @@ def _web_config(live: Live) -> WebConfig:
         limit_concurrency=listen.connections,
         backlog=1024,
         timeout_keep_alive=max(1, listen.idle // 1000),
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=int(listen.header),
         ssl_certfile=str(live.config.path(tls.certificate)) if tls.certificate else None,
         ssl_keyfile=str(live.config.path(tls.key)) if tls.key else None,

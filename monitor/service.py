@@ -32,7 +32,10 @@ from monitor.monitor import HOLD, Monitor, Result
 from monitor.register import Register, Sign
 
 GROUP: Final = 128
-"""Envelopes of one transaction at most."""
+DELTAS: Final = 400
+"""Envelopes of one transaction at most, and deltas after which it takes no more of them: others wait meanwhile."""
+LATE: Final = 5.0
+"""Seconds that an envelope may have waited: if it is more, new ones are refused until the queue is shorter."""
 QUEUE: Final = 4_096
 PER_AGENT: Final = 8
 TICK: Final = 0.25
@@ -49,6 +52,7 @@ class BusyError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Parcel:
     envelope: Envelope
+    since: float
     done: Callable[[Result | BusyError], None]
 
 
@@ -99,7 +103,7 @@ class Service:
         self._lock = threading.Lock()
         self._signs: dict[str, Sign] = {}
         self._others = self.store.others
-        self._resting = 0.0
+        self._resting = self._lag = 0.0
         self._ticked = self._slowly = 0.0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -130,10 +134,12 @@ class Service:
     def submit(self, envelope: Envelope, done: Callable[[Result | BusyError], None]) -> bool:
         """Hand over an envelope; `done` is called in the writer's thread. False: there is no room for it now."""
         with self._lock:
-            if self._stopping or self._waiting[envelope.agent] >= PER_AGENT or self.clock() < self._resting:
+            now = self.clock()
+            late = self._lag > LATE and self._queue.qsize() > GROUP // 4
+            if self._stopping or late or self._waiting[envelope.agent] >= PER_AGENT or now < self._resting:
                 return False
             try:
-                self._queue.put_nowait(_Parcel(envelope, done))
+                self._queue.put_nowait(_Parcel(envelope, now, done))
             except queue.Full:
                 return False
             self._waiting[envelope.agent] += 1
@@ -198,11 +204,13 @@ class Service:
     def _work(self, item: _Parcel | _Errand) -> None:
         """The item, and envelopes that wait behind it."""
         parcels: list[_Parcel] = []
+        deltas = 0
         following: _Parcel | _Errand | None = item
         while isinstance(following, _Parcel):
             parcels.append(following)
+            deltas += len(following.envelope.deltas)
             following = None
-            if len(parcels) < GROUP:
+            if len(parcels) < GROUP and deltas < DELTAS:
                 try:
                     following = self._queue.get_nowait()
                 except queue.Empty:
@@ -216,6 +224,7 @@ class Service:
 
     def _commit(self, parcels: Sequence[_Parcel]) -> None:
         begun = time.perf_counter()
+        self._lag = self.clock() - parcels[0].since
         try:
             results: Sequence[Result | BusyError] = self.monitor.receive_many(
                 [one.envelope for one in parcels], self.clock(), millis=self.wall()
@@ -276,9 +285,15 @@ class Service:
     def _tell_incidents(self) -> None:
         with self._lock:
             incidents, self._incidents = self._incidents, Counter()
-        for (agent, cause), number in incidents.items():
+        while incidents:
+            (agent, cause), number = incidents.popitem()
+            try:
+                self.monitor.note(agent, cause, number, self.wall())
+            except BaseException:
+                with self._lock:
+                    self._incidents.update(incidents | Counter({(agent, cause): number}))
+                raise
             log("incident", "warning", agent=agent, cause=cause, number=number)
-            self.monitor.note(agent, cause, number, self.wall())
 
     def _look_slowly(self) -> None:
         """Signs of life are written, and patterns of settled applications go into control."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playbook import APACHE, CURL, SH, USUAL, connects, policy, runs, shows, writes
 from signed import SignedAgent
+from zstandard import ZstdCompressor
 
 from grammar import Envelope, InputError, Lexicon, State, encode_delta, encode_model
 from grammar.envelope import Run
@@ -124,6 +126,36 @@ def test_a_disk_that_refuses_refuses_the_whole_group(monitor: Monitor) -> None:
     monitor.store._db.execute("DROP TRIGGER f")
     assert monitor.receive_many(group) == ["new", "new"]
     assert state(monitor) == state(Monitor(monitor.store, (SHELL,)))
+
+
+def test_a_disk_that_is_really_full_refuses_and_takes_the_same_again_later(monitor: Monitor) -> None:
+    agent = SignedAgent("w1")
+    monitor.receive_many([agent.envelope({"web": shows("web1", *USUAL)})])
+    (pages,) = monitor.store._db.execute("PRAGMA page_count").fetchone()
+    monitor.store._db.execute(f"PRAGMA max_page_count = {pages + 3}")
+    many = [
+        agent.envelope({"web": shows("web1", *(writes(SH, f"/tmp/{n}-{m}") for m in range(200)))}) for n in range(9)
+    ]
+    taken = 0
+    with pytest.raises(InputError, match="full"):
+        for taken, envelope in enumerate(many):
+            before = state(monitor)
+            monitor.receive_many([envelope, SignedAgent(f"other{taken}").envelope({})])
+    assert state(monitor) == before
+    assert state(Monitor(monitor.store, (SHELL,))) == before
+    monitor.store._db.execute("PRAGMA max_page_count = 1000000")
+    assert monitor.receive_many(many[taken:]) == ["new"] * (len(many) - taken)
+    assert monitor.lost == {}
+
+
+def test_a_bomb_is_malformed_and_costs_little(monitor: Monitor) -> None:
+    bomb = ZstdCompressor(level=19).compress(bytes(200 << 20))
+    deltas = tuple((f"app{n}", b"\x02" + bomb) for n in range(50))
+    envelope = Envelope("w1", b"s", 0, 0, 1, 1, {}, deltas, (), b"")
+    begun = time.process_time()
+    assert said(monitor.receive_many([envelope])) == ["malformed"]
+    assert time.process_time() - begun < 1
+    assert monitor.apps == {}
 
 
 def test_an_envelope_that_breaks_while_it_is_applied_is_undone_alone(

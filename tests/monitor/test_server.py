@@ -1,4 +1,4 @@
-"""The monitor as a process: what it has acknowledged is there, and once, whenever it is killed; signals do what they say.
+"""The monitor as a process: what it has acknowledged is there, once, whenever it is killed; signals do what they say.
 
 Rules of this file
     - Real processes, real sockets; ports are the kernel's choice; every process that is started is ended.
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from shutil import which
 
 import pytest
 from playbook import APACHE, USUAL, shows, writes
@@ -265,22 +266,26 @@ def test_many_agents_wait_for_orders_at_once(start: Starter) -> None:
     assert process.end() == 0
 
 
+openssl = pytest.mark.skipif(not which("openssl"), reason="no openssl to make certificates with")
+
+
 def certificate(folder: Path, name: str, issuer: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
     """A certificate and its key, signed by an issuer or by itself."""
     cert, key, request = folder / f"{name}.pem", folder / f"{name}.key", folder / f"{name}.csr"
     new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"]
     alt = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    run = {"check": True, "capture_output": True}
     if issuer is None:
-        subprocess.run([*new, *alt, "-x509", "-days", "2", "-keyout", key, "-out", cert], **run)  # type: ignore[call-overload]
+        made = [*new, *alt, "-x509", "-days", "2", "-keyout", str(key), "-out", str(cert)]
+        subprocess.run(made, check=True, capture_output=True)
     else:
-        subprocess.run([*new, "-keyout", key, "-out", request], **run)  # type: ignore[call-overload]
-        sign = ["openssl", "x509", "-req", "-in", request, "-CA", issuer[0], "-CAkey", issuer[1], "-CAcreateserial"]
-        subprocess.run([*sign, "-days", "2", "-out", cert], **run)  # type: ignore[call-overload]
+        subprocess.run([*new, "-keyout", str(key), "-out", str(request)], check=True, capture_output=True)
+        by = ["-CA", str(issuer[0]), "-CAkey", str(issuer[1]), "-CAcreateserial", "-days", "2", "-out", str(cert)]
+        subprocess.run(["openssl", "x509", "-req", "-in", str(request), *by], check=True, capture_output=True)
     key.chmod(0o600)
     return cert, key
 
 
+@openssl
 def test_with_mutual_tls_only_known_clients_get_in(start: Starter, tmp_path: Path) -> None:
     ours = certificate(tmp_path, "monitor")
     clients = certificate(tmp_path, "clients")
@@ -294,6 +299,7 @@ def test_with_mutual_tls_only_known_clients_get_in(start: Starter, tmp_path: Pat
     context.load_cert_chain(*client)
     known = HTTPSConnection(process.host, process.port, timeout=5, context=context)
     assert process.post("/v1/epochs", b"x", known)[0] == 400
+    known.close()
     assert process.end() == 0
     ours[1].chmod(0o644)
     with pytest.raises(AssertionError, match="must be private"):

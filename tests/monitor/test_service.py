@@ -14,7 +14,7 @@ from signed import Fresh, SignedAgent, seed
 from grammar.signing import Signer
 from monitor.monitor import Monitor, Result
 from monitor.register import Register
-from monitor.service import PER_AGENT, BusyError, Service
+from monitor.service import LATE, PER_AGENT, BusyError, Service
 from monitor.store import Store
 
 MONITOR = Signer(seed("monitor"))
@@ -77,6 +77,25 @@ def test_a_full_queue_refuses_and_one_agent_cannot_fill_it(service: Service) -> 
     assert set(results.wait(64)) == {"new"}
     assert service.submit(SignedAgent("late").envelope({}), results.append)
     assert results.wait(65)[-1] == "new"
+
+
+def test_where_envelopes_wait_too_long_new_ones_are_told_to_come_again(service: Service) -> None:
+    now = [service.clock()]
+    service.clock = lambda: now[0]
+    gate, second, results = threading.Event(), threading.Event(), Results()
+    service.call(gate.wait)
+    until(lambda: service.depth == 0)
+    assert service.submit(SignedAgent("first").envelope({}), results.append)
+    service.call(second.wait)
+    for number in range(40):
+        assert service.submit(SignedAgent(f"w{number}").envelope({}), results.append)
+    now[0] += LATE + 1
+    gate.set()
+    assert results.wait(1) == ["new"]
+    assert not service.submit(SignedAgent("later").envelope({}), results.append)
+    second.set()
+    assert set(results.wait(41)) == {"new"}
+    assert service.submit(SignedAgent("later").envelope({}), results.append)
 
 
 def test_a_disk_that_refuses_refuses_and_is_tried_again_after_a_rest(service: Service) -> None:

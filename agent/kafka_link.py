@@ -100,6 +100,8 @@ class KafkaLink:
         while orders == Orders() and monotonic() < until:
             left = max(0, int((until - monotonic()) * 1000))
             try:
+                if self.reader.wants():
+                    self._close_reader()
                 self._open_reader()
                 self.reader.poll(self._consumer, _kafka().TopicPartition, min(SLICE, left))
             except Exception as error:

@@ -54,6 +54,7 @@ class Reader:
     _questions: dict[bytes, Asked] = field(default_factory=dict)
     _answered: dict[bytes, None] = field(default_factory=dict)
     _changed: Condition = field(default_factory=Condition)
+    _positions: dict[Any, int] = field(default_factory=dict)
     _assigned: dict[Any, int | None] = field(default_factory=dict)
 
     def words(self, asked: Mapping[str, Revision], wait: float = FIRST) -> dict[str, bytes]:
@@ -109,28 +110,32 @@ class Reader:
         return ordered
 
     def start_over(self) -> None:
-        """The client was made anew: everything is read again (what is known stays known meanwhile)."""
+        """The client is made anew: it goes on where the one before was."""
         with self._changed:
             self._assigned = {}
 
+    def wants(self) -> bool:
+        """Whether an application was asked for whose partition is not read: a client that waits would wait too long."""
+        with self._changed:
+            read = {one.partition for one in self._assigned if one.topic == self._words}
+            return bool(self._assigned) and not {self.layout.partition(app) for app in self._wanted} <= read
+
     def _assign(self, consumer: Any, spot: Callable[[str, int], Any]) -> None:
+        if self._assigned:
+            return
         with self._changed:
             partitions = {self.layout.partition(app) for app in self._wanted}
-        wanted = {spot(self.layout.name("control"), 0), *(spot(self.layout.name("words"), p) for p in partitions)}
-        new = wanted - set(self._assigned)
-        if not new:
-            return
-        positions = {one: consumer.position(one) for one in self._assigned}
-        consumer.assign(sorted(wanted))
-        for one in sorted(wanted):
-            consumer.seek(one, positions.get(one, 0))
-        ends = consumer.end_offsets(sorted(new))
-        self._assigned.update(ends)
+        wanted = sorted({spot(self.layout.name("control"), 0), *(spot(self._words, p) for p in partitions)})
+        consumer.assign(wanted)
+        for one in wanted:
+            consumer.seek(one, self._positions.get(one, 0))
+        self._assigned = dict(consumer.end_offsets(wanted))
 
     def _caught_up(self, consumer: Any) -> None:
-        """Which partitions have been read to where they ended when they were assigned."""
+        """How far everything is read, and which partitions to where they ended when they were assigned."""
+        self._positions.update((one, consumer.position(one)) for one in self._assigned)
         for one, end in self._assigned.items():
-            if end is not None and consumer.position(one) >= end:
+            if end is not None and self._positions[one] >= end:
                 self._assigned[one] = None
         done = {one.partition for one, end in self._assigned.items() if end is None and one.topic == self._words}
         for app, known in self._wanted.items():

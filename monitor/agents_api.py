@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from grammar import CodecError, Envelope, InputError
-from grammar.control import Answer, Control, Enrol, Listen, Orders, Question, Status, read, write
+from grammar.control import Answer, Control, Enrol, Listen, Orders, Question, Reply, Status, read, write
 from grammar.signing import Signer, Sort, digest
 from monitor import gate
 from monitor.asking import Desk, Outcome
@@ -37,6 +37,22 @@ from monitor.web import Budget, HttpError, announced, answer, read_body
 MAX_ENROL: Final = 4_096
 MAX_ENROLLING: Final = 64
 T = TypeVar("T")
+
+
+class Brokers(Protocol):
+    """A monitor's Kafka, as far as this API needs it (`monitor.brokers`)."""
+
+    def ask(self, question: Question, until: int) -> None:
+        """Put a question to all agents."""
+
+    def close(self, question: Question) -> None:
+        """Nobody waits any longer."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not take envelopes, if it does not."""
+
+
 Handler = Callable[[bytes], Awaitable[bytes]]
 
 
@@ -82,6 +98,7 @@ class AgentsApi:
         self.slow, self.wait = slow, wait
         self.desk = Desk()
         self.stopping = False
+        self.brokers: Brokers | None = None
         self._enrolling = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._results: list[tuple[asyncio.Future[Result | BusyError], Result | BusyError]] = []
@@ -112,6 +129,8 @@ class AgentsApi:
 
     async def epochs(self, sealed: bytes) -> bytes:
         """An envelope."""
+        if self.brokers is not None:
+            raise HttpError(400, "epochs go through Kafka here: give the agent the brokers' addresses")
         _, envelope = gate.envelope(self.service.register, sealed)
         if envelope.lane:
             raise HttpError(400, "over HTTP there is one lane, the empty one")
@@ -167,8 +186,12 @@ class AgentsApi:
     async def replies(self, sealed: bytes) -> bytes:
         """What a worker knows of a question's instances."""
         entry, reply = gate.reply(self.service.register, sealed)
-        self.desk.reply(entry.name, reply)
+        self.answered(entry.name, reply)
         return self._sealed("answer", sealed, b"")
+
+    def answered(self, worker: str, reply: Reply) -> None:
+        """What a worker has said; in the event loop's thread."""
+        self.desk.reply(worker, reply)
 
     async def enrol(self, body: bytes) -> bytes:
         """Take an agent in."""
@@ -213,12 +236,16 @@ class AgentsApi:
         try:
             for name in workers:
                 self.ring(name)
+            if self.brokers is not None:
+                self.brokers.ask(question, self.service.wall() + int(seconds * 1000))
             async with asyncio.timeout(seconds):
                 await done.wait()
         except TimeoutError:
             pass
         finally:
             self.desk.close(question.id)
+            if self.brokers is not None:
+                self.brokers.close(question)
         return inquiry.outcome
 
     async def errand(self, action: Callable[[], T]) -> T:

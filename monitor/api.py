@@ -52,6 +52,8 @@ class Api:
 
     async def _ready(self, request: Request) -> Response:
         ill = self.agents.service.figures.ill or ("stopping" if self.agents.stopping else "")
+        if self.agents.brokers is not None:
+            ill = ill or self.agents.brokers.trouble
         return PlainTextResponse(f"{ill}\n" if ill else "ok\n", 503 if ill else 200)
 
     async def _metrics(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ import msgspec
 
 from grammar import InputError
 from grammar.settings import MAX_TEXT, Complaint, Millis, Size, millis, read_settings, size
+from grammar.topics import CLIENT
 from monitor.limits import Limits
 from monitor.novelty import Settings as Judging
 
@@ -111,6 +112,31 @@ class Logging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Kafka(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The brokers; `name` is this monitor's, unlike every other's (empty: the host's)."""
+
+    servers: tuple[str, ...]
+    name: str = ""
+    prefix: str = "winnower"
+    partitions: Count = 8
+    replication: Count = 1
+    min_insync: Count = 1
+    keep: Millis = millis("720h")
+    models: Millis = millis("2s")
+    counts: Millis = millis("60s")
+    timeout: Millis = millis("10s")
+    client: dict[str, str | int | bool] = {}
+
+    def check(self) -> Iterator[Complaint]:
+        """What a client would not take."""
+        if not self.servers:
+            yield Complaint("servers", "no broker", 'write ["HOST:9092"]')
+        for key in self.client:
+            if key not in CLIENT:
+                known = ", ".join(sorted(CLIENT))
+                yield Complaint(f"client.{key}", "not a setting of the connection", f"known: {known}")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `forget_after` 0: never."""
 
@@ -125,7 +151,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Bounds = Bounds()
     alerts: Telling = Telling()
     log: Logging = Logging()
-    kafka: dict[str, object] = {}
+    kafka: Kafka | None = None
 
     def check(self) -> Iterator[Complaint]:
         """What makes no sense."""

@@ -204,8 +204,9 @@ class Publisher:
         """One publication, if anything has changed; False if the broker did not take it (nothing is forgotten)."""
         with self._writing:
             owned = self.owned()
+            changed = self.core.changed()  # not under the lock: the core may be waiting to announce something
             with self._lock:
-                self._dirty |= self.core.changed()
+                self._dirty |= changed
                 dirty, repairs = set(self._dirty), list(self._repairs)
             lanes = self._lanes(dirty, owned)
             writes = [write for lane, workers in sorted(lanes.items()) for write in self._state(lane, workers, owned)]

@@ -15,8 +15,9 @@ import secrets
 import signal
 import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from uvicorn import Config as WebConfig
 from uvicorn import Server
@@ -37,6 +38,9 @@ from monitor.store import Store
 from monitor.users_api import UsersApi
 from monitor.web import Budget, Patient
 from policies import Policy
+
+if TYPE_CHECKING:
+    from monitor.brokers import Brokers
 
 
 class Laws(NamedTuple):
@@ -86,13 +90,26 @@ class Live:
         self._file: TextIO | None = None
         self._apply_control()
         self._open_alerts()
+        self.brokers = self._connect(folder) if config.kafka is not None else None
+
+    def _connect(self, folder: Path) -> Brokers:
+        from monitor.brokers import Brokers  # noqa: PLC0415 - its client is an extra
+
+        assert self.config.kafka is not None
+        found = Brokers(self.config.kafka, folder, self.agents.signer, self.service, self.agents)
+        self.agents.brokers, self.service.owns = found, found.owns
+        return found
 
     def begin(self) -> None:
         """Start the writer."""
         self.service.start()
+        if self.brokers is not None:
+            self.brokers.start()
 
     def end(self) -> None:
         """Stop the writer; everything that it was given is done."""
+        if self.brokers is not None:
+            self.brokers.stop()
         self.service.stop()
         if self._file is not None:
             self._file.close()

@@ -97,6 +97,8 @@ class Service:
         """Is called (in the writer's thread) with the name of an agent that was enrolled or revoked."""
         self.on_group: Callable[[], None] = lambda: None
         """Is called (in the writer's thread) when the results of a group have been given; it must not fail."""
+        self.owns: Callable[[str], bool] = lambda app: True
+        """Whether an application is this monitor's to judge: with Kafka, others have theirs."""
         self._queue: queue.Queue[_Parcel | _Errand | None] = queue.Queue(most)
         self._waiting: Counter[str] = Counter()
         self._incidents: Counter[tuple[str, str]] = Counter()
@@ -299,11 +301,14 @@ class Service:
         """Signs of life are written, and patterns of settled applications go into control."""
         signs, self._signs = self._signs, {}
         settled = [
-            app for name, app in self.monitor.apps.items() if app.evidence.learned and self.monitor.settled(name)
+            app
+            for name, app in self.monitor.apps.items()
+            if app.evidence.learned and self.monitor.settled(name) and self.owns(name)
         ]
+        foreign = [one for one in self.controls.current.patterns if not self.owns(one[0])]
         with self.store.transaction():
             self.register.note(signs.items())
-            changed = self.controls.change(patterns=settled_patterns(settled))
+            changed = self.controls.change(patterns=sorted(settled_patterns(settled) + foreign))
         if signs:
             self.register.refresh(signs)
         if changed:

@@ -71,3 +71,10 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
             yield HttpTown(tmp_path, stack, free_port())
         else:
             yield KafkaTown(tmp_path, stack, request.getfixturevalue("cluster_of"))
+
+
+@pytest.fixture
+def town_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], KafkaTown]]:
+    """`town_of()` is a town that goes through Kafka."""
+    with ExitStack() as stack:
+        yield lambda: KafkaTown(tmp_path, stack, request.getfixturevalue("cluster_of"))

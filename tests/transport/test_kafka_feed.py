@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -193,3 +194,20 @@ def test_control_questions_and_notices_reach_the_agent(stage: Stage) -> None:
     until(lambda: link.listen(3, 200) is not None and bool(link.reader.notices), why="notice")
     assert link.deliver(agent.envelope("web"), "web", b"s", 3).status == "conflict"
     assert stage.cores["m1"].counted["conflict"] == 1
+
+
+def test_announcing_never_waits_for_a_publication(stage: Stage) -> None:
+    """The core announces from the thread that a publication asks for news: neither may hold the other up."""
+    feed = stage.monitor("m1")
+    core, agent, said = stage.cores["m1"], PlainAgent("w1"), []
+
+    def changed() -> set[tuple[str, str]]:
+        announcing = threading.Thread(target=feed.member, args=(1, agent.member), daemon=True)
+        announcing.start()
+        announcing.join(5)
+        said.append(not announcing.is_alive())
+        return set()
+
+    core.changed = changed  # type: ignore[method-assign]
+    until(lambda: len(said) > 1, why="publications")
+    assert all(said)

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import uvicorn
@@ -25,10 +25,10 @@ from agent.http_connection import Place as HttpPlace
 from agent.http_link import HttpLink
 from agent.kafka_link import KafkaLink, Place
 from agent.ledger import Ledger
-from agent.link import Link
+from agent.link import Link, LinkError
 from agent.publisher import Vocabulary
 from agent.sender import IDLE, Sender
-from grammar import Delta, Evidence, Model, Sighting, Span, State, Transition, encode_model
+from grammar import Delta, Envelope, Lexicon, Sighting, State, Transition, encode_delta, encode_model
 from grammar.control import Enrol
 from grammar.signing import Signer
 from monitor.agents_api import AgentsApi
@@ -85,17 +85,17 @@ class Post:
             service.register.load()
             service.on_roster(name)
 
-        service.call(enrol).result(10)
+        service.call(enrol).result(60)
 
     def model(self, app: str) -> bytes:
         def model() -> bytes:
             apps = self.service.monitor.apps
             return encode_model(apps[app].model) if app in apps else b""
 
-        return self.service.call(model).result(10)
+        return self.service.call(model).result(60)
 
     def applied(self) -> list[tuple[int, str, str, bytes, int]]:
-        return self.service.call(self.service.store.journal).result(10)
+        return self.service.call(self.service.store.journal).result(60)
 
 
 class HttpPost(Post):
@@ -146,7 +146,7 @@ class Worker:
     def __init__(self, name: str, folder: Path, link: Callable[[Worker], Link]) -> None:
         self.name, self.folder, self.signer = name, folder, Signer(name.encode().ljust(32, b"."))
         self.link, self.number = link(self), 0
-        self.shown: list[tuple[str, str, int, Transition]] = []
+        self.shown: list[tuple[str, int, Delta]] = []
         self.begin()
 
     def begin(self) -> None:
@@ -163,8 +163,8 @@ class Worker:
         start = 1_000 * self.number
         self.number += 1
         made = tuple(wrote(path) for path in paths)
-        self.shown += [(app, f"{app}-{self.name}", start, one) for one in made]
         delta = Delta((Sighting(f"{app}-{self.name}", made),), {SH: "sh -c x"})
+        self.shown.append((app, start, delta))
         self.ledger.cut(entries_of(Epoch(start, 1_000, 1, 1, 1, 1, 1, 1, {}, (), {app: delta}, 0.0)), b"")
 
     def beat(self) -> None:
@@ -193,12 +193,16 @@ class Town:
         self.folder, self.stack = folder, stack
         self.posts: dict[str, Post] = {}
         self.workers: list[Worker] = []
+        self.told = 0
 
     def make(self, name: str) -> Post:
         raise NotImplementedError
 
     def link(self, worker: Worker) -> Link:
         raise NotImplementedError
+
+    def listen(self, worker: Worker) -> None:
+        """What the agent's listener does."""
 
     def monitor(self, name: str = "m1") -> Post:
         post = self.posts[name] = self.make(name)
@@ -214,6 +218,7 @@ class Town:
     def worker(self, name: str) -> Worker:
         worker = Worker(name, self.folder / name, self.link)
         self.stack.callback(worker.link.close)
+        self.listen(worker)
         next(iter(self.posts.values())).enrol(name, worker.signer.public)
         for post in self.posts.values():
             until(lambda post=post: name in post.service.register.by_name, why=f"{name} on the roster")
@@ -221,16 +226,18 @@ class Town:
         return worker
 
     def whole(self, app: str) -> bytes:
-        """The model of everything that was shown, told at once."""
-        from grammar import Replica
-
-        evidence = Evidence()
-        for worker in self.workers:
-            for one, container, start, made in worker.shown:
-                if one == app:
-                    for item in (made, made.effect, made.cause):
-                        evidence.add(item, Replica(worker.name, container), Span(start, start, 0))
-        return encode_model(Model.of(app, evidence))
+        """The model of everything that was shown, told at once to a monitor without a network."""
+        self.told += 1
+        monitor = Monitor(Store(self.folder / f"whole{self.told}", create=True))
+        shown = [
+            Envelope(worker.name, b"s", number, start, 1_000, 1, {}, ((name, encode_delta(delta, Lexicon())),), (), b"")
+            for worker in self.workers
+            for number, (name, start, delta) in enumerate(worker.shown)
+        ]
+        monitor.receive_many(shown, strict=False)
+        model = encode_model(monitor.apps[app].model)
+        monitor.store.close()
+        return model
 
 
 class HttpTown(Town):
@@ -262,3 +269,16 @@ class KafkaTown(Town):
         cluster = self.cluster_of("any")
         place = Place(cluster.servers, cluster.layout, timeout_millis=5_000)
         return KafkaLink(place, worker.name, MONITOR.public)
+
+    def listen(self, worker: Worker) -> None:
+        stopping = threading.Event()
+
+        def listen() -> None:
+            while not stopping.is_set():
+                with suppress(LinkError):
+                    worker.link.listen(1 << 40, 500)
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        self.stack.callback(thread.join, 5)
+        self.stack.callback(stopping.set)

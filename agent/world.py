@@ -82,7 +82,9 @@ class World:
         self._unread = ""
         self.on_kernel(status)
         lost = memory.meter.see(self._boot, status)
-        if memory.meter.rest() >= FULL:
+        if (
+            memory.meter.rest() >= FULL and lost
+        ):  # a full backlog makes processes wait; lost is only what it could not hold
             lost["kernel_backlog_full"] = 1
         if status.rate_limit:
             lost["kernel_rate_limited"] = 1

@@ -38,6 +38,10 @@ FORGET_AFTER: Final = "forget_after"
 """The setting of a state: milliseconds of log time after which what nobody has shown again is left out of models."""
 
 
+SHARE: Final = 4
+"""One worker may bring in this part of an application's words."""
+
+
 class Application:
     """The global model of one application and how it came about."""
 
@@ -46,6 +50,7 @@ class Application:
         self.lexicon = Lexicon()
         self.evidence = Evidence()
         self.shown: Counter[Replica] = Counter()
+        self.brought: Counter[str] = Counter()
         self._more: Evidence | None = None
         self._model: Model | None = None
         self._folded: Model | None = None
@@ -92,9 +97,16 @@ class Application:
         """Every replica seen so far."""
         return self.evidence.replicas
 
-    def room(self, limits: Limits, worker: int, *, closed: bool = False) -> Room:
-        """How much more there may be; `worker` is what its worker may show now, `closed` to new replicas."""
-        words = limits.app_items - len(self.lexicon.states) - len(self.lexicon.transitions)
+    @property
+    def _words(self) -> int:
+        return len(self.lexicon.states) + len(self.lexicon.transitions)
+
+    def room(self, limits: Limits, name: str, worker: int, *, closed: bool = False) -> Room:
+        """How much more there may be; `worker` is what the worker `name` may show now, `closed` to new replicas.
+
+        One worker brings in a part of all words at most (since the monitor's start): it cannot crowd out the others.
+        """
+        words = min(limits.app_items - self._words, limits.app_items // SHARE - self.brought[name])
         shown = self.shown
 
         def of(replica: Replica) -> int:
@@ -104,8 +116,9 @@ class Application:
 
     def take(self, delta: Delta, worker: str, span: Span, store: Store) -> Evidence:
         """Add a delta; gives what in it is news: items that their replica had not shown before."""
-        before = self.lexicon.revision
+        before, words = self.lexicon.revision, self._words
         self.lexicon.extend(delta.states, delta.transitions)
+        self.brought[worker] += self._words - words
         if self.lexicon.revision != before:
             store.add_words(self.name, len(self.lexicon.revisions) - 1, encode_extension(self.lexicon, before))
         news = Evidence()

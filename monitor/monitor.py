@@ -293,7 +293,7 @@ class Monitor:
             app = self.apps.get(name) or Application(name, self._forget_after)
             worker = self._meter.room(agent, group.now) if len(self.apps) < self.limits.apps or name in self.apps else 0
             closed = self._containers[agent] >= self.limits.containers
-            delta, cut = app.room(self.limits, worker, closed=closed).admitted(whole, agent)
+            delta, cut = app.room(self.limits, agent, worker, closed=closed).admitted(whole, agent)
             if cut:
                 self._lose(agent, "model_limit", cut)
                 self._incident(agent, "flood", cut, group, name)

@@ -492,6 +492,7 @@ def test_a_node_with_its_containers_survives_a_snapshot(machine: Machine) -> Non
     first = containers.place(b"12", b"9", now(), False)
     again = pickle.loads(pickle.dumps(containers))
     assert again._engine is None
+    again._processes, again._files = containers._processes, containers._files
     assert again.enter(A, b"13", now()) == first
     again.attach(engine)
     assert again.place(b"12", b"9", now(), False) == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,11 @@ def test_the_kernel_s_losses_are_what_is_new_since_the_last_reading(
 def test_a_full_backlog_and_a_rate_limit_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status = KernelStatus(enabled=1, pid=1, backlog=95, backlog_limit=100, rate_limit=10)
     monkeypatch.setattr(module, "read_status", lambda: status)
-    assert world(tmp_path).kernel(memory()) == {"kernel_backlog_full": 1, "kernel_rate_limited": 1}
+    one, kept = world(tmp_path), memory()
+    assert one.kernel(kept) == {"kernel_rate_limited": 1}
+    worse = replace(status, lost=3)
+    monkeypatch.setattr(module, "read_status", lambda: worse)
+    assert one.kernel(kept) == {"kernel_lost": 3, "kernel_backlog_full": 1, "kernel_rate_limited": 1}
 
 
 def test_a_kernel_that_does_not_answer_is_a_loss_and_not_an_error(

@@ -1,13 +1,15 @@
 """An application is its evidence: what order it came in, and whether it came from memory or disk, leaves no trace."""
 
+from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 from playbook import APACHE, SH, USUAL, reads, runs, shows, writes
 
-from grammar import Delta, InputError, Span, State, encode_model
-from monitor.application import Application
+from grammar import Delta, InputError, Sighting, Span, State, encode_model
+from monitor.application import SHARE, Application
+from monitor.limits import Limits
 from monitor.store import Store
 
 DELTAS = (
@@ -81,3 +83,20 @@ def test_the_folded_model_is_as_old_as_the_evidence(tmp_path: Path) -> None:
         with store.transaction():
             app.take(shows("web1", *items), "w1", Span(start, start), store)
         assert {one.label for one in app.folded.states} == {one.label for one in app.model.states}
+
+
+def test_one_worker_cannot_use_up_an_application_s_words(tmp_path: Path) -> None:
+    limits = Limits(app_items=100)
+
+    def told(worker: str, number: int) -> int:
+        states = tuple(State(f"File /{worker}/{number}/{n}", ()) for n in range(10))
+        whole = Delta((Sighting(f"invented{number}", (), states),))
+        delta, cut = app.room(limits, worker, 1_000_000).admitted(whole, worker)
+        with store.transaction():
+            app.take(delta, worker, Span(0, 0), store)
+        return cut
+
+    with closing(Store(tmp_path, create=True)) as store:
+        app = Application("web")
+        assert sum(told("bad", number) for number in range(20)) == 200 - 100 // SHARE
+        assert told("quiet", 0) == 0

@@ -49,6 +49,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     control: int = 0
     epochs: int = 1
     news: int = 0
+    kernel: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -80,7 +81,9 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
         return msgspec.structs.replace(self, lost=lost)
 
 
-def entries_of(epoch: Epoch, runs: tuple[Run, ...] = (), control: int = 0) -> tuple[Entry, ...]:
+def entries_of(
+    epoch: Epoch, runs: tuple[Run, ...] = (), control: int = 0, kernel: tuple[int, ...] = ()
+) -> tuple[Entry, ...]:
     """An epoch as entries, mostly one. What cannot be written at all is counted (`unencodable`), not thrown."""
     lost = dict(epoch.lost)
     portions: list[list[tuple[str, bytes]]] = [[]]
@@ -92,8 +95,9 @@ def entries_of(epoch: Epoch, runs: tuple[Run, ...] = (), control: int = 0) -> tu
         portions[-1].append((app, data))
         room -= len(data)
     first, *rest = map(tuple, portions)
+    news = int(bool(first))
     return (
-        Entry(epoch.start, epoch.length, epoch.events, lost, first, epoch.active, runs, control, 1, int(bool(first))),
+        Entry(epoch.start, epoch.length, epoch.events, lost, first, epoch.active, runs, control, 1, news, kernel),
         *(Entry(epoch.start, epoch.length, deltas=one, control=control, epochs=0, news=1) for one in rest),
     )
 
@@ -123,6 +127,7 @@ def unite(first: Entry, second: Entry) -> Entry:
         runs=tuple({run.id: run for run in (*first.runs, *second.runs)}.values()),
         control=max(first.control, second.control),
         epochs=first.epochs + second.epochs,
+        kernel=second.kernel or first.kernel,
         news=first.news + second.news,
     )
 

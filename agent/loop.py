@@ -71,6 +71,9 @@ class Outside(Protocol):
     def kernel(self, memory: Memory) -> dict[str, int]:
         """What the kernel has lost since the last reading, by cause."""
 
+    def counters(self) -> tuple[int, ...]:
+        """What the kernel said at that reading (`grammar.envelope.Envelope.kernel`)."""
+
     def runs(self) -> tuple[Run, ...]:
         """What of the containers' lives has changed since the last call."""
 
@@ -154,7 +157,7 @@ class Loop:
         runs = self.outside.runs()
         with self.lock:
             epoch = self.memory.cut(cut)
-        entries = entries_of(epoch, runs, self.memory.control.revision)
+        entries = entries_of(epoch, runs, self.memory.control.revision, self.outside.counters())
         safe = self.ledger.cut(entries, self._position(), "cut", msgspec.msgpack.encode(cut))
         self.outside.epoch(self.memory.number - 1, epoch)
         self._begun, self._news_since = now, None

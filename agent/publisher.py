@@ -28,6 +28,8 @@ from agent.link import Share
 from grammar import CodecError, Delta, Envelope, Lexicon, Revision, apply_extension, encode_delta
 from grammar.signing import Signer
 
+LONGEST: Final = 86_400_000
+"""A day: no monitor takes a longer epoch; united entries may be longer."""
 MAX_EXTENSIONS: Final = 1 << 28
 
 
@@ -92,7 +94,7 @@ class Author:
             session=self.session,
             sequence=head.sequence,
             start=max(0, entry.start),
-            length=entry.length,
+            length=min(entry.length, LONGEST),
             events=whole.events,
             lost=lost,
             deltas=deltas,
@@ -101,6 +103,7 @@ class Author:
             lane=share.lane,
             control=entry.control,
             runs=whole.runs,
+            kernel=whole.kernel,
         )
 
     def sealed(self, entry: Entry, share: Share, head: Head) -> bytes:

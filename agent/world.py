@@ -51,6 +51,7 @@ class World:
     failures: int = 0
     _boot: str = field(default_factory=boot_id)
     _unread: str = ""
+    _counters: tuple[int, ...] = ()
 
     def now(self) -> float:
         """Seconds, monotonic."""
@@ -72,6 +73,7 @@ class World:
         """The kernel's losses since the last reading."""
         if not self.ask_kernel:
             return {}
+        self._counters = ()
         try:
             status = read_status()
         except InputError as error:
@@ -81,6 +83,7 @@ class World:
             return memory.meter.unread()
         self._unread = ""
         self.on_kernel(status)
+        self._counters = (status.backlog, status.backlog_limit, status.rate_limit)
         lost = memory.meter.see(self._boot, status)
         if (
             memory.meter.rest() >= FULL and lost
@@ -89,6 +92,10 @@ class World:
         if status.rate_limit:
             lost["kernel_rate_limited"] = 1
         return lost
+
+    def counters(self) -> tuple[int, ...]:
+        """Backlog, its limit, rate limit; nothing if the kernel was not asked, or did not say."""
+        return self._counters
 
     def runs(self) -> tuple[Run, ...]:
         """Containers' lives that have changed."""

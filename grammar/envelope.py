@@ -42,7 +42,8 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     """One epoch: milliseconds of log time, counts, losses by cause, `deltas` as (application, encoded delta).
 
     `active` are containers with their numbers of system calls; `runs` what of the containers' lives has changed;
-    `control` the revision of the control settings that the agent goes by.
+    `control` the revision of the control settings that the agent goes by; `kernel` what its kernel's audit said last:
+    records that waited, how many may wait, the rate limit (0: none); empty where it was not asked.
     """
 
     agent: str
@@ -58,6 +59,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     lane: str = ""
     control: Number = 0
     runs: tuple[Run, ...] = ()
+    kernel: tuple[Number, ...] = ()
 
     @property
     def is_heartbeat(self) -> bool:

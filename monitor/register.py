@@ -37,6 +37,10 @@ LASTS: Final = 86_400_000
 """Milliseconds that a token is good for, by default."""
 
 
+KERNEL: Final = 3
+"""Backlog, its limit, rate limit: known since the agent was heard last, not kept over a restart."""
+
+
 class TokenError(CodecError):
     """An enrolment that is not allowed."""
 
@@ -52,14 +56,16 @@ class Entry(msgspec.Struct, frozen=True):
     seen: int = 0
     control: int = 0
     lost: dict[str, int] = {}
+    kernel: tuple[int, ...] = ()
 
 
 class Sign(msgspec.Struct, frozen=True):
-    """A sign of life: when, the control revision that the agent goes by, what it lost last."""
+    """A sign of life: when, the control revision that the agent goes by, what it lost last, its kernel's counters."""
 
     seen: int
     control: int
     lost: Mapping[str, int]
+    kernel: tuple[int, ...] = ()
 
 
 def monitor_key(folder: Path, fresh: Callable[[int], bytes]) -> Signer:
@@ -155,7 +161,9 @@ class Register:
         for name, sign in signs.items():
             entry = self.by_name.get(name)
             if entry is not None:
-                fresh = msgspec.structs.replace(entry, seen=sign.seen, control=sign.control, lost=_short(sign.lost))
+                fresh = msgspec.structs.replace(
+                    entry, seen=sign.seen, control=sign.control, lost=_short(sign.lost), kernel=sign.kernel[:KERNEL]
+                )
                 self.by_name[name] = self.by_key[key_id(entry.public)] = fresh
 
     def note(self, signs: Iterable[tuple[str, Sign]]) -> None:

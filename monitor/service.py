@@ -244,7 +244,9 @@ class Service:
         for one, result in zip(parcels, results, strict=True):
             self.figures.results[_status(result)] += 1
             if result in ("new", "repeat"):
-                self._signs[one.envelope.agent] = Sign(now, one.envelope.control, one.envelope.lost)
+                self._signs[one.envelope.agent] = Sign(
+                    now, one.envelope.control, one.envelope.lost, one.envelope.kernel
+                )
             one.done(result)
         self.on_group()
         self.figures.groups += 1

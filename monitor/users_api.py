@@ -263,6 +263,7 @@ class UsersApi:
             value: dict[str, object] = {"name": name, "key": entry.public.hex(), "revision": entry.revision}
             value |= {"revoked": entry.revoked, "enrolled": entry.enrolled / 1000, "seen": entry.seen / 1000}
             value |= {"control": entry.control, "behind": max(0, revision - entry.control)}
+            value["kernel"] = dict(zip(("backlog", "backlog_limit", "rate_limit"), entry.kernel, strict=False))
             value |= {"lost_last": entry.lost, "lost": lost.get(name, {}), "incidents": _incidents(incidents, name)}
             told.append(value)
         return {"control": revision, "agents": told, "strangers": _incidents(incidents, "")}

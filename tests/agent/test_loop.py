@@ -56,6 +56,9 @@ class FakeWorld:
         lost, self.kernel_lost = self.kernel_lost, 0
         return {"kernel_lost": lost} if lost else {}
 
+    def counters(self) -> tuple[int, ...]:
+        return (1, 64, 0)
+
     def runs(self) -> tuple[Run, ...]:
         return ()
 
@@ -202,6 +205,7 @@ def test_losses_travel_with_the_next_epoch() -> None:
         one.world.kernel_lost = 7
         one.run(6)
         assert one.entries[0].lost == {"kernel_lost": 7}
+        assert one.entries[0].kernel == (1, 64, 0)
         assert not one.entries[-1].lost or len(one.entries) == 1
 
 

@@ -214,6 +214,12 @@ class Ledger:
             else:
                 db.execute("UPDATE flights SET done = 1, sealed = x'' WHERE entry = ? AND lane = ?", (number, lane))
 
+    def strip(self, number: int, cause: str) -> None:
+        """What an entry tells of behaviour is given up and counted; its counts go on under the same number."""
+        with self.file.transaction() as db:
+            _put(db, number, _get(db, number).without_deltas(cause))
+            db.execute("DELETE FROM flights WHERE entry = ? AND NOT done", (number,))
+
     def belongs_to(self, owner: bytes) -> None:
         """The key that signs what is here; another one than before (enrolled again) begins new chains."""
         with self.file.transaction() as db:

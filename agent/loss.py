@@ -32,6 +32,7 @@ CAUSES: Final = {
     "state_reset": "times that a restarted agent had lost its memory: what goes on is told anew",
     "unknown_arch": "a system call of an architecture without a table",
     "spool_dropped": "epochs whose deltas had no room in the spool",
+    "spool_refused": "epochs whose deltas the monitor would not take, again and again",
     "spool_damaged": "entries of the spool that could not be read again",
     "unencodable": "deltas that cannot be written",
     "instances_dropped": "vertices that the local store had no room for: drill-down does not find them",

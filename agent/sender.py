@@ -32,6 +32,8 @@ from grammar.signing import Signer
 
 IDLE: Final = 60.0
 SLOWLY: Final = 60.0
+PATIENCE: Final = 10
+"""Refusals of one entry after which it goes without what it tells of behaviour."""
 HINTS: Final = {
     "conflict": "the monitor knows another chain of this agent: two agents with one identity, or a restored backup; "
     "enrol it again",
@@ -63,6 +65,7 @@ class Sender:
     wall: Callable[[], float] = time
     state: State = field(default_factory=State)
     counts: Counter[str] = field(default_factory=Counter)
+    _refusals: int = 0
     _awake: Event = field(default_factory=Event)
     _stopping: Event = field(default_factory=Event)
 
@@ -107,13 +110,23 @@ class Sender:
             _log.exception("sending has failed")
             return self._failed("failed", "an error of ours: see the log")
         if status != "new":
+            self._give_up(held, status)
             return self._trouble(status, HINTS.get(status, status))
         if self.state.failures or self.state.trouble:
             _log.warning("the monitor takes epochs again", extra={"failures": self.state.failures})
         self.backoff.worked()
+        self._refusals = 0
         self.counts["sent"] += 1
         self.state = State(self.wall())
         return 0.0
+
+    def _give_up(self, held: Held, status: str) -> None:
+        """What the monitor has refused `PATIENCE` times it will not take: the rest behind it must not wait for ever."""
+        self._refusals = self._refusals + 1 if status == "refused" else 0
+        if self._refusals >= PATIENCE and held.entry.deltas:
+            self._refusals = 0
+            _log.error("an epoch's behaviour is given up: the monitor refuses it", extra={"start": held.entry.start})
+            self.ledger.strip(held.number, "spool_refused")
 
     def _convey(self, held: Held) -> str:
         """Run the script of one entry."""

@@ -19,7 +19,7 @@ from agent.ledger import Ledger
 from agent.ledger_file import NoRoomError
 from agent.link import BusyError, RefusedError, UnreachableError, lane_per_app
 from agent.publisher import Vocabulary
-from agent.sender import IDLE, Sender
+from agent.sender import IDLE, PATIENCE, Sender
 from grammar import Delta, InputError, Lexicon, Sighting, State, Transition
 from grammar.control import Answer
 
@@ -180,6 +180,17 @@ def test_what_the_monitor_will_not_take_is_loud_and_tried_again_slowly(
     assert play.go() == IDLE
     assert len(play.monitor.taken) == 2
     assert play.sender.state.trouble == ""
+
+
+def test_what_the_monitor_never_takes_does_not_hold_up_the_rest_for_ever(play: Play) -> None:
+    play.monitor.says = ["refused"] * PATIENCE  # type: ignore[list-item]
+    play.cut(news(1), news(2))
+    for _ in range(PATIENCE):
+        assert play.go() >= 30
+    assert play.go() == IDLE
+    assert play.files == {2}
+    assert play.monitor.taken[0].lost == {"spool_refused": 1}
+    assert [one.sequence for one in play.monitor.taken] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
         kafka.bootstrap; kafka.kill(); kafka.start()
 
 Rules of this file
+    - `KafkaNode` is the broker in a folder of the caller's (tests); `KafkaBroker` one that the ledger cleans up after.
     - The jars come from Maven Central by Maven, once, into `.testbed/`; Maven's own store of this fetch goes again.
     - Data, settings and output live in a temporary folder, so that `kill` and `start` find what was written before.
     - It is up when a client has been told of the cluster, not when a port is open.
@@ -26,7 +27,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from .kept import making
 from .ledger import STATE, Entry, Facts, Ledger, undoes
@@ -35,6 +36,7 @@ from .tell import TestbedError, run, step
 
 VERSION: Final = "4.1.0"
 READY: Final = 60.0
+STOPPED: Final = 20.0
 HEAP: Final = "-Xmx512M"
 # Half the CPU and half the seconds of a start; a broker that runs for hours would be better off without.
 QUICK: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -90,57 +92,37 @@ def fetched(state: Path = STATE) -> bool:
     return (state / "kafka" / "libs" / f"kafka_2.13-{VERSION}.jar").exists()
 
 
-class KafkaBroker:
-    """The broker while the block runs: `bootstrap` for clients, `pid`, `start_seconds` of the last start.
+class KafkaNode:
+    """A broker that lives in `folder`: `bootstrap` for clients, `pid`, `start_seconds` of the last start.
 
-    `settings` are added to the broker's own, and go before them; `java` are options of its virtual machine.
+    `libs` holds the jars; `settings` are added to the broker's own; `java` are options of its virtual machine.
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        settings: Mapping[str, str] | None = None,
-        java: Sequence[str] = QUICK,
-        state: Path = STATE,
+        self, folder: Path, libs: Path, *, settings: Mapping[str, str] | None = None, java: Sequence[str] = QUICK
     ) -> None:
-        self.ledger, self.settings, self.java, self.state = ledger, dict(settings or {}), tuple(java), state
+        self.folder, self.settings, self.java = folder, dict(settings or {}), tuple(java)
+        self._libs = libs
         self.bootstrap = ""
         self.pid = 0
         self.start_seconds = 0.0
-        self._folder = Path()
         self._process: subprocess.Popen[bytes] | None = None
-        self._entries: list[Entry] = []
 
-    def __enter__(self) -> KafkaBroker:
-        """Format a new storage and start; the broker answers."""
-        libs = jars(self.state)
-        self._folder = self.ledger.folder()
-        (self._folder / "libs").symlink_to(libs)
+    def prepare(self) -> None:
+        """Choose its ports and format a new storage."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "libs").symlink_to(self._libs)
         port, controller = _free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
-        self._config.write_text(_properties(self.settings, self._folder / "data", port, controller), "utf-8")
+        self._config.write_text(_properties(self.settings, self.folder / "data", port, controller), "utf-8")
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-        self._entries.append(self.ledger.note("kafka", folder=str(self._folder)))
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(self._config)]
-        with step("starting Kafka"):
-            run([*self._java, *tool])
-            self.start()
-        return self
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c", str(self._config)]
+        run([*self._java, *tool])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the broker; its data goes with the ledger's folder."""
-        self.ledger.undo_all(self._entries)
-        self._entries.clear()
-        if self._process is not None:
-            self._process.wait()
-
-    def start(self) -> None:
+    def start(self) -> Self:
         """Start the broker on what is on its disk, and wait until it answers."""
         began = time.monotonic()
-        with (self._folder / "broker.log").open("ab") as out:
+        with (self.folder / "broker.log").open("ab") as out:
             self._process = subprocess.Popen(
                 [*self._java, "kafka.Kafka", str(self._config)],
                 stdin=subprocess.DEVNULL,
@@ -154,6 +136,7 @@ class KafkaBroker:
         if not up or process.poll() is not None:
             raise TestbedError(f"Kafka ({process_id}) does not answer: {self.last_words()}")
         self.start_seconds = time.monotonic() - began
+        return self
 
     def kill(self) -> None:
         """kill -9: nothing is flushed, nobody is told."""
@@ -162,10 +145,13 @@ class KafkaBroker:
             self._process.wait()
 
     def stop(self) -> None:
-        """Ask it to end and wait: a controlled shutdown."""
+        """Ask it to end and wait: a controlled shutdown; one that takes too long is ended."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(READY)
+            try:
+                self._process.wait(STOPPED)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nobody answers; `thaw` goes on."""
@@ -185,16 +171,51 @@ class KafkaBroker:
 
     def last_words(self) -> str:
         """The end of what it printed: warnings and errors only."""
-        return (self._folder / "broker.log").read_text("utf-8", "replace").strip()[-500:]
+        return (self.folder / "broker.log").read_text("utf-8", "replace").strip()[-500:]
 
     @property
     def _config(self) -> Path:
-        return self._folder / "server.properties"
+        return self.folder / "server.properties"
 
     @property
     def _java(self) -> list[str]:
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        return ["java", HEAP, *self.java, quiet, "-cp", f"{self._folder}/libs/*"]
+        return ["java", HEAP, *self.java, quiet, "-cp", f"{self.folder}/libs/*"]
+
+
+class KafkaBroker(KafkaNode):
+    """The broker while the block runs, in a folder of the ledger's; its jars are fetched if need be."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        settings: Mapping[str, str] | None = None,
+        java: Sequence[str] = QUICK,
+        state: Path = STATE,
+    ) -> None:
+        super().__init__(Path(), Path(), settings=settings, java=java)
+        self.ledger, self.state = ledger, state
+        self._entries: list[Entry] = []
+
+    def __enter__(self) -> Self:
+        """Format a new storage and start; the broker answers."""
+        self._libs = jars(self.state)
+        self.folder = self.ledger.folder()
+        self._entries.append(self.ledger.note("kafka", folder=str(self.folder)))
+        with step("starting Kafka"):
+            self.prepare()
+            self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the broker; its data goes with the ledger's folder."""
+        self.ledger.undo_all(self._entries)
+        self._entries.clear()
+        if self._process is not None:
+            self._process.wait()
 
 
 def _properties(settings: Mapping[str, str], data: Path, port: int, controller: int) -> str:

@@ -45,6 +45,7 @@ class Epochs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     length: Millis = millis("10s")
     early: Millis = millis("100ms")
     idle: Millis = millis("300ms")
+    gather: Millis = millis("100ms")
 
     def check(self) -> Iterator[Complaint]:
         """What makes no sense."""
@@ -52,6 +53,8 @@ class Epochs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield Complaint("length", "an epoch is half a second at least, an hour at most", 'for example "10s"')
         if not 10 <= self.early <= 5_000:
             yield Complaint("early", "news cannot wait so short or so long", 'for example "100ms"')
+        if self.gather > 1_000:
+            yield Complaint("gather", "records cannot wait so long to be read", 'for example "100ms"')
         if not 50 <= self.idle <= 5_000:
             yield Complaint("idle", "a quiet log is noticed too soon or too late", 'for example "300ms"')
 

@@ -193,6 +193,7 @@ class Daemon:
             epoch=(control or int(config.epochs.length)) / 1000,
             early=config.epochs.early / 1000,
             idle=config.epochs.idle / 1000,
+            gather=config.epochs.gather / 1000,
             snapshot=limits.snapshot / 1000,
             snapshot_bytes=int(limits.snapshot_log),
             most_behind=int(limits.most_behind),
@@ -226,7 +227,8 @@ class Daemon:
     def _link(self) -> Link:
         config, identity = self.config, self.identity
         if config.kafka is not None:
-            return brokers(config.kafka, identity)
+            states = self.started.memory.pipeline.node.states
+            return brokers(config.kafka, identity, lambda app: app in states)
         seconds = config.monitor.timeout / 1000
         return HttpLink(connection(config), identity.name, identity.signer, identity.monitor, seconds)
 
@@ -268,14 +270,14 @@ def enrolled(folder: Path, config: Config) -> Identity:
     return identity
 
 
-def brokers(config: Kafka, identity: Identity) -> Link:
-    """A link through Kafka; the library is an extra."""
+def brokers(config: Kafka, identity: Identity, concerns: Callable[[str], bool] = lambda app: True) -> Link:
+    """A link through Kafka; the library is an extra. Of all questions, those of applications that concern us come."""
     from agent.kafka_link import KafkaLink  # noqa: PLC0415
     from agent.kafka_link import Place as Brokers  # noqa: PLC0415
 
     layout = Layout(config.prefix, config.partitions, config.replication, config.min_insync)
     place = Brokers(config.servers, layout, config.client, int(config.timeout))
-    return KafkaLink(place, identity.name, identity.monitor)
+    return KafkaLink(place, identity.name, identity.monitor, concerns=concerns)
 
 
 def hostname() -> str:

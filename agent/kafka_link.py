@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any, Final
@@ -64,6 +64,7 @@ class KafkaLink:
     agent: str
     public: bytes
     lanes: Lanes = lane_per_app
+    concerns: Callable[[str], bool] = lambda app: True
     counts: Counter[str] = field(default_factory=Counter)
     reader: Reader = field(init=False)
     _producer: Any = None
@@ -71,7 +72,7 @@ class KafkaLink:
 
     def __post_init__(self) -> None:
         _kafka()
-        self.reader = Reader(self.agent, self.place.layout, self.public, lambda: int(time() * 1000))
+        self.reader = Reader(self.agent, self.place.layout, self.public, lambda: int(time() * 1000), self.concerns)
 
     def deliver(self, sealed: bytes, lane: str, session: bytes, sequence: int) -> Answer:
         """Send one envelope; `new` when it is durable, else what a monitor has said of this lane before."""

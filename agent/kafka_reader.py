@@ -46,6 +46,8 @@ class Reader:
     layout: Layout
     public: bytes
     clock: Callable[[], int]
+    concerns: Callable[[str], bool] = lambda app: True
+    """Whether this worker may hold something of an application: all are asked, of all applications."""
     forged: int = 0
     control: Control = field(default_factory=Control)
     lexicons: dict[str, Lexicon] = field(default_factory=dict)
@@ -80,10 +82,11 @@ class Reader:
             now = self.clock()
             open_ = {ident: one for ident, one in self._questions.items() if one.until > now}
             fresh: list[Question] = [one.question for ident, one in open_.items() if ident not in self._answered]
+            mine = tuple(one for one in fresh if self.concerns(one.app))
             self._questions = open_
             self._answered = {ident: None for ident in self._answered if ident in open_}
             self._answered.update((one.id, None) for one in fresh)
-            return Orders(self.control if self.control.revision > revision else None, tuple(fresh))
+            return Orders(self.control if self.control.revision > revision else None, mine)
 
     def verdict(self, lane: str, session: bytes) -> Notice | None:
         """What the monitor says of this lane; that the words were unknown is told once."""

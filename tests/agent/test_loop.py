@@ -144,7 +144,7 @@ def event(serial: int, millis: int) -> bytes:
 @contextmanager
 def worker(**timing: float) -> Iterator[Worker]:
     with tempfile.TemporaryDirectory() as folder:
-        yield Worker(Path(folder), Timing(**timing))  # type: ignore[arg-type]
+        yield Worker(Path(folder), Timing(**{"gather": 0.0, **timing}))  # type: ignore[arg-type]
 
 
 def shown(entries: list[Entry]) -> list[object]:
@@ -198,6 +198,15 @@ def test_killed_before_a_cut_it_reads_again() -> None:
         one.kill()
         one.run(2)
         assert sum(entry.events for entry in one.entries) == 5
+
+
+def test_records_gather_before_the_next_look() -> None:
+    with worker(epoch=50, gather=0.1) as one:
+        one.write(3)
+        one.loop.step(0)
+        assert one.world.slept == 0.1
+        one.loop.step(0)
+        assert one.world.slept == 0.1
 
 
 def test_losses_travel_with_the_next_epoch() -> None:

@@ -9,9 +9,11 @@ Profiles: `default` 50 examples; `nightly` 10,000 (`make fuzz`, or `pytest --hyp
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder `shared` beside the checkout: its recordings and fixtures are needed here")
     return folder
+
+
+@pytest.fixture
+def auditd_turn() -> Iterator[None]:
+    """One test at a time has the kernel's audit: a lock on a file that is there anyway, as bench/testbed takes it."""
+    program = shutil.which("auditctl")
+    if program is None:
+        pytest.skip("auditctl is not installed")
+    with open(program, "rb") as lock:  # noqa: PTH123 - a lock wants a file, not a path
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def appears(path: Path) -> None:
 
 
 @pytest.fixture
-def auditd(tmp_path: Path) -> Iterator[Auditd]:
+def auditd(auditd_turn: None, tmp_path: Path) -> Iterator[Auditd]:
     if os.geteuid() != 0 or not shutil.which("auditd") or not shutil.which("auditctl"):
         pytest.skip("needs root and auditd")
     before = status()

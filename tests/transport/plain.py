@@ -85,6 +85,9 @@ class PlainCore:
         self._changed.add((envelope.lane, envelope.agent))
         return "new"
 
+    def strangers(self, batch: Sequence[Arrival]) -> set[bytes]:
+        return set()
+
     def count(self, cause: str, number: int) -> None:
         with self._lock:
             self.counted[cause] += number

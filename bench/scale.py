@@ -1,239 +1,179 @@
-"""How many agents one monitor carries: real envelopes, real signatures, real sockets, one machine.
+"""How many agents a monitor carries, or two behind Kafka: real envelopes, signatures, sockets, broker; one machine.
 
 Rules of this file
-    - The monitor is a process of its own (`winnower monitor run`); the agents are simulated in this one: each has a
-      key, two connections (epochs; orders), a chain, and containers of all applications. They share the words.
-    - Phases: enrolment, the first epoch of all (every agent tells all of its applications), then epochs as fast as they
-      are acknowledged (`most`), then at the pace of real epochs (`paced`). 2 % of the epochs carry news.
-    - Answers are read and their status is checked; that their signature fits is checked of one in 50, for the agents'
-      CPU is not what is measured.
+    - Monitors are processes of their own (`winnower monitor run`), the broker is a real Apache Kafka; the agents are
+      simulated in this one: each has a key, chains, containers of all applications, and two connections (envelopes;
+      orders). One round for each transport, then a table with both.
+    - Phases: `first` (every agent tells all of its applications), `most` (an epoch as soon as the last one is
+      acknowledged), `paced` (one in ten seconds). 2 % of the epochs carry news.
+    - Acknowledged is what an agent waits for: over HTTP the commit, through Kafka the broker's word. A rate is that of
+      what was *applied*, from the first epoch to the last one's being in the journals of all monitors.
 
-    python bench/scale.py --agents 1000 --apps 20 --seconds 20
+    python bench/scale.py --agents 1000 --apps 20 --seconds 20 [--transport http|kafka] [--monitors 2]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import random
 import secrets
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
-from contextlib import closing
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
+from rich.console import Console
+from rich.table import Table
+from scale_http import HttpWay, enrol
+from scale_kafka import KafkaWay
+from scale_load import Agent, Load, Way
+from scale_site import KAFKA, Post, Watch, drained, shares
+from testbed.kafka_broker import KafkaBroker
+from testbed.ledger import Ledger
+from testbed.processes import wait_until
 
-from grammar import (
-    Delta,
-    Envelope,
-    Lexicon,
-    Revision,
-    Sighting,
-    State,
-    Transition,
-    apply_extension,
-    encode_delta,
-    framed,
-)
-from grammar.control import Answer, Enrol, Enrolled, Listen, read, write
-from grammar.signing import OVERHEAD, Signer, digest, unseal
-from monitor.register import Register
-from monitor.store import Store
+from grammar import Lexicon, apply_extension
+from grammar.signing import Signer
+from grammar.topics import Layout
 
-NEWS = 0.02
-CHECKED = 0.02
-CONFIG = """
-state = "state"
-[listen]
-port = 0
-connections = 16384
-[policies]
-shipped = true
-[log]
-level = "warning"
-"""
+PARTITIONS = 8
+PACE = 10.0
+DRAIN = 180.0
+WORDS = 30.0
+AT_ONCE = 100
 
 
 @dataclass(slots=True)
-class Load:
-    """What is simulated, and what was measured."""
+class Row:
+    """One phase over one transport."""
 
-    agents: int
-    apps: int
-    items: int
-    lexicons: dict[str, Lexicon] = field(default_factory=dict)
-    waits: list[float] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
-    sent: int = 0
-
-    def usual(self, app: str) -> tuple[Transition, ...]:
-        """What every replica of an application does."""
-        server = State(f"Process {app} /usr/sbin/{app}", ("from Process sh /usr/bin/dash",))
-        found = [Transition(server, "WAS_TRIGGERED_BY", "execve", State("Process sh /usr/bin/dash"))]
-        for number in range(self.items - 1):
-            found.append(Transition(server, "USED", "read", State(f"File /srv/{app}/part{number % 7}/{number}.conf")))
-        return tuple(found)
+    transport: str
+    phase: str
+    cells: list[str]
 
 
-class Connection:
-    """One connection: requests and answers in turn, heads as small as an agent's."""
+@dataclass(slots=True)
+class Round:
+    """One transport: its monitors, its way, and the rows of the table."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
-        self.reader: asyncio.StreamReader | None = None
-        self.writer: asyncio.StreamWriter | None = None
+    options: argparse.Namespace
+    load: Load
+    posts: list[Post]
+    way: Way
+    broker: KafkaBroker | None
+    rows: list[Row] = field(default_factory=list)
+    watch: Watch = field(init=False)
 
-    async def post(self, target: str, body: bytes) -> tuple[int, bytes]:
-        """One request; once more on a new connection if the monitor has closed an idle one."""
-        fresh = self.writer is None
-        if self.reader is None or self.writer is None:
-            self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
+    def tell(self, text: str) -> None:
+        """A line of progress, with the machine's load."""
+        print(f"[{self.way.name}] {text}   (load average {os.getloadavg()[0]:.1f})", flush=True)
+
+    async def run(self) -> None:
+        """All phases."""
+        names = [f"agent{number:04}" for number in range(self.options.agents)]
+        agents = [Agent(name, self.load, self.way) for name in names]
+        waiting: list[asyncio.Task[None]] = []
+        self.watch = Watch(self.posts, self.load.sent)
+        self.watch.start()
         try:
-            self.writer.write(framed("POST", target, body))
-            head = await self.reader.readuntil(b"\r\n\r\n")
-        except (OSError, asyncio.IncompleteReadError):
-            if fresh:
-                raise
-            self.close()
-            return await self.post(target, body)
-        length = next(int(line[16:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        return int(head[9:12]), await self.reader.readexactly(length)
+            await self._enrol(agents)
+            if not self.options.quiet:
+                waiting = [asyncio.create_task(self.way.listen(one.name, one.signer)) for one in agents]
+            await self._phases(agents)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            await self.way.close()
+            self.watch.stop()
 
-    def close(self) -> None:
-        """Enough."""
-        if self.writer is not None:
-            self.writer.close()
-        self.reader = self.writer = None
+    async def _phases(self, agents: list[Agent]) -> None:
+        seconds = self.options.seconds
+        self.load.lexicons = {f"app{number}": Lexicon() for number in range(self.options.apps)}
+        await agents[0].first()
+        await self._words()
+        self.tell("the words of all applications are known")
+        await self._phase("first", lambda: all_first(agents[1:]))
+        await self._words()
+        await self._phase("most", lambda: flat_out(agents, seconds))
+        await self._phase("paced", lambda: paced(agents, max(seconds, PACE), PACE))
 
-
-class Agent:
-    """One simulated agent."""
-
-    def __init__(self, name: str, load: Load, host: str, port: int) -> None:
-        self.name, self.load = name, load
-        self.signer = Signer(secrets.token_bytes(32))
-        self.link, self.orders = Connection(host, port), Connection(host, port)
-        self.session, self.sequence, self.before = secrets.token_bytes(8), 0, b""
-        self.monitor = b""
-        self.random = random.Random(name)
-        self.containers = {f"app{number}": f"app{number}-{name}" for number in range(load.apps)}
-        self.start = 1_700_000_000_000
-
-    async def enrol(self, token: bytes, secret: bytes) -> None:
-        """With a one-time token."""
-        from grammar.signing import Token  # noqa: PLC0415 - only here
-
-        asked = Enrol(self.name, self.signer.public, token, bytes(32))
-        asked = msgspec.structs.replace(asked, proof=Token(token, secret).proof("agent", asked.proven))
-        status, body = await self.link.post("/v1/enrol", write(asked))
-        assert status == 200, body
-        self.monitor = read(body, Enrolled).public
-
-    async def epoch(self, deltas: dict[str, Delta]) -> None:
-        """One epoch, until it is acknowledged."""
-        encoded = tuple((app, encode_delta(delta, self.load.lexicons[app])) for app, delta in deltas.items())
-        active = tuple((container, 100) for container in self.containers.values())
-        envelope = Envelope(
-            self.name, self.session, self.sequence, self.start, 10_000, 2_000, {}, encoded, active, self.before
-        )
-        sealed = self.signer.seal("envelope", envelope.encode())
+    async def _enrol(self, agents: list[Agent]) -> None:
         begun = time.perf_counter()
-        while True:
-            status, body = await self.link.post("/v1/epochs", sealed)
-            if status != 503:
-                break
-            self.load.statuses["busy"] += 1
-            await asyncio.sleep(1)
-        self.load.waits.append(time.perf_counter() - begun)
-        assert status == 200, body
-        if self.random.random() < CHECKED:
-            unseal("answer", body, lambda key: self.monitor, digest(sealed))
-        answer = read(body[OVERHEAD:], Answer)
-        self.load.statuses[answer.status] += 1
-        assert answer.status == "new", answer
-        self.sequence, self.before, self.start = self.sequence + 1, envelope.digest, self.start + 10_000
-        self.load.sent += 1
+        tokens = self.posts[0].tokens([agent.name for agent in agents])
+        if isinstance(self.way, HttpWay):
+            self.way.asking = agents[0].signer
+        await enrol(self.posts[0].where, agents, tokens)
+        here = time.perf_counter() - begun
+        for post in self.posts:
+            known = await asyncio.to_thread(wait_until, lambda post=post: post.knows() == len(agents), DRAIN)
+            assert known, f"{post.folder}: {post.knows()} agents"
+        self.tell(
+            f"enrolled {len(agents)} agents in {here:.1f} s, known everywhere {time.perf_counter() - begun:.1f} s"
+        )
 
-    async def first(self) -> None:
-        """All that its containers usually do."""
-        shown = {
-            app: Delta((Sighting(container, self.load.usual(app), (), 0, 9_000),))
-            for app, container in self.containers.items()
-        }
-        await self.epoch(shown)
+    async def _words(self) -> None:
+        """The words that the monitors have published by now, for all."""
+        until = time.perf_counter() + WORDS
+        while time.perf_counter() < until:
+            asked = {app: lexicon.revision for app, lexicon in self.load.lexicons.items()}
+            for app, extension in (await self.way.words(asked)).items():
+                apply_extension(self.load.lexicons[app], extension)
+            if all(lexicon.revision.states for lexicon in self.load.lexicons.values()):
+                return
+            await asyncio.sleep(0.2)
+        raise SystemExit("the words of the first agent have not come back")
 
-    def news(self) -> dict[str, Delta]:
-        """Now and then something new in one application: a file that all have, or only this one."""
-        if self.random.random() >= NEWS:
-            return {}
-        app = self.random.choice(list(self.containers))
-        server = State(f"Process {app} /usr/sbin/{app}", ("from Process sh /usr/bin/dash",))
-        names = [str(self.random.randrange(200)), f"{self.name}.{self.random.randrange(1_000)}"]
-        seen = tuple(Transition(server, "USED", "read", State(f"File /srv/{app}/news/{name}")) for name in names)
-        return {app: Delta((Sighting(self.containers[app], seen, (), 0, 5_000),))}
+    async def _phase(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        await asyncio.to_thread(drained, self.load.sent, DRAIN, self.tell)
+        self.watch.take()
+        self.load.waits.clear()
+        self.way.counts.clear()
+        epochs, begun, before = self.load.epochs, time.perf_counter(), self._spent()
+        await work()
+        acknowledged = time.perf_counter() - begun
+        whole = await asyncio.to_thread(drained, self.load.sent, DRAIN, self.tell)
+        applied, after = time.perf_counter() - begun, self._spent()
+        number = self.load.epochs - epochs
+        counts, news = self.watch.take()
+        acks, until = shares(self.load.waits, 0.5, 0.99), shares(counts, 0.5, 0.99)
+        spent = [f"{(now - then) / max(1, number) * 1e6:.0f}" for then, now in zip(before, after, strict=True)]
+        up, down = (self.way.counts[one] / max(1, number) for one in ("up", "down"))
+        cells = [
+            f"{number:,}",
+            f"{number / acknowledged:,.0f}",
+            f"{number / applied:,.0f}" if whole else "not all",
+            "/".join(f"{one:,.0f}" for one in acks),
+            "/".join(f"{one:,.0f}" for one in until),
+            "/".join(f"{one:,.0f}" for one in shares(news, 0.5, 0.99)) if news else "as counts",
+            " + ".join(spent[: len(self.posts)]),
+            " + ".join(str(post.memory) for post in self.posts),
+            spent[-1] if self.broker else "-",
+            str(self.broker.rss_bytes() >> 20) if self.broker else "-",
+            f"{up:,.0f}/{down:,.0f}",
+            f"{os.getloadavg()[0]:.1f}",
+        ]
+        busy = f", busy {self.way.counts['busy']}" if self.way.counts["busy"] else ""
+        self.tell(f"{name}: {number} epochs, acknowledged in {acknowledged:.1f} s, applied in {applied:.1f} s{busy}")
+        self.rows.append(Row(self.way.name, name, cells))
 
-    async def listen(self) -> None:
-        """Wait for orders, again and again."""
-        control = 0
-        while True:
-            sealed = self.signer.seal("listen", write(Listen(self.name, control, 30_000)))
-            status, _body = await self.orders.post("/v1/listen", sealed)
-            assert status == 200
-            control = 1 << 40
-
-
-def started(folder: Path) -> tuple[subprocess.Popen[bytes], str, int]:
-    """A monitor on an ephemeral port."""
-    (folder / "monitor.toml").write_text(CONFIG.replace('"warning"', '"info"'))
-    code = "from winnower.monitor_command import monitor; monitor()"
-    command = [sys.executable, "-c", code, "run", "--config", str(folder / "monitor.toml")]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(command, stderr=log, env=env)
-    for _ in range(300):
-        time.sleep(0.1)
-        for line in (folder / "log").read_text().splitlines():
-            told = json.loads(line)
-            if told.get("event") == "ready":
-                host, _, port = told["addresses"][0].removeprefix("http://").rpartition(":")
-                return process, host, int(port)
-        if process.poll() is not None:
-            break
-    raise SystemExit((folder / "log").read_text())
+    def _spent(self) -> list[float]:
+        broker = [self.broker.cpu_seconds()] if self.broker else []
+        return [*(post.cpu for post in self.posts), *broker]
 
 
-def memory(pid: int) -> int:
-    """Resident megabytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+async def all_first(agents: list[Agent]) -> None:
+    """Every agent tells all of its applications; some at once, so that this process keeps up with its sockets."""
+    room = asyncio.Semaphore(AT_ONCE)
 
+    async def one(agent: Agent) -> None:
+        async with room:
+            await agent.first()
 
-def cpu(pid: int) -> float:
-    """CPU seconds so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def tell(phase: str, load: Load, seconds: float, spent: float, pid: int) -> None:
-    """One line of figures."""
-    waits = sorted(load.waits)
-    p50, p99 = (waits[min(len(waits) - 1, int(len(waits) * share))] * 1000 for share in (0.5, 0.99))
-    print(
-        f"{phase:<8} {len(waits):>7} epochs in {seconds:6.1f} s = {len(waits) / seconds:8.1f}/s   ack p50 {p50:8.1f} ms"
-        f"  p99 {p99:8.1f} ms   monitor: {spent / max(1, len(waits)) * 1e6:6.0f} us CPU/epoch, RSS {memory(pid)} MB"
-        f"   {dict(load.statuses)}",
-        flush=True,
-    )
-    load.waits.clear()
-    load.statuses.clear()
+    await asyncio.gather(*map(one, agents))
 
 
 async def flat_out(agents: list[Agent], seconds: float) -> None:
@@ -261,77 +201,63 @@ async def paced(agents: list[Agent], seconds: float, epoch: float) -> None:
     await asyncio.gather(*map(one, agents))
 
 
-async def run(load: Load, folder: Path, seconds: float, listening: bool) -> None:
-    """All phases."""
-    process, host, port = started(folder)
-    agents = [Agent(f"agent{number:04}", load, host, port) for number in range(load.agents)]
-    pid = process.pid
-    waiting: list[asyncio.Task[None]] = []
-    try:
-        tokens = {}
-        with closing(Store(folder / "state", create=True, live=True)) as store:
-            register = Register(store)
-            with store.transaction():
-                for agent in agents:
-                    tokens[agent.name] = register.issue(agent.name, time.time_ns() // 10**6, secrets.token_bytes)
-        begun = time.perf_counter()
-        for at in range(0, len(agents), 50):
-            some = agents[at : at + 50]
-            await asyncio.gather(*(a.enrol(tokens[a.name].id, tokens[a.name].secret) for a in some))
-        print(f"enrolled {len(agents)} agents in {time.perf_counter() - begun:.1f} s", flush=True)
-        if listening:
-            waiting = [asyncio.create_task(agent.listen()) for agent in agents]
-        load.lexicons = {f"app{number}": Lexicon() for number in range(load.apps)}
-        await phase("first 1", load, pid, agents[0].first())
-        await words(agents[0], load)
-        await phase("first", load, pid, asyncio.gather(*(agent.first() for agent in agents[1:])))
-        await words(agents[0], load)
-        await phase("most", load, pid, flat_out(agents, seconds))
-        await phase("paced", load, pid, paced(agents, seconds, 10.0))
-    finally:
-        for task in waiting:
-            task.cancel()
-        for agent in agents:
-            agent.link.close()
-            agent.orders.close()
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        size = sum(file.stat().st_size for file in (folder / "state").iterdir()) >> 20
-        print(f"monitor stopped with {process.returncode}; state {size} MB")
-        for line in (folder / "log").read_text().splitlines():
-            if '"enrolled"' not in line:
-                print(line[:300])
+def measure(options: argparse.Namespace, transport: str, folder: Path, stack: ExitStack) -> list[Row]:
+    """One transport, from the start of its processes to their end."""
+    load = Load(options.agents, options.apps, options.items)
+    broker: KafkaBroker | None = None
+    if transport == "http":
+        posts = [Post(folder / "monitor")]
+    else:
+        broker = stack.enter_context(KafkaBroker(stack.enter_context(Ledger.begin())))
+        more = [
+            KAFKA.format(server=broker.bootstrap, name=f"m{n}", partitions=PARTITIONS) for n in range(options.monitors)
+        ]
+        key = secrets.token_bytes(32)
+        posts = [Post(folder / f"monitor{number}", key, one) for number, one in enumerate(more)]
+    for post in posts:
+        post.start()
+        stack.callback(lambda post=post: print(f"[{transport}] {post.folder.name} {post.stop()}", flush=True))
+    public = Signer(key).public if broker else posts[0].public
+    way: Way = (
+        KafkaWay(broker.bootstrap, Layout(partitions=PARTITIONS), public) if broker else HttpWay(posts[0].where, public)
+    )
+    one = Round(options, load, posts, way, broker)
+    asyncio.run(one.run())
+    return one.rows
 
 
-async def phase(name: str, load: Load, pid: int, work: object) -> None:
-    """Do it and tell."""
-    begun, before = time.perf_counter(), cpu(pid)
-    await work  # type: ignore[misc]
-    tell(name, load, time.perf_counter() - begun, cpu(pid) - before, pid)
-
-
-async def words(agent: Agent, load: Load) -> None:
-    """The words that the monitor has by now, for all."""
-    asked: dict[str, Revision] = {app: lexicon.revision for app, lexicon in load.lexicons.items()}
-    sealed = agent.signer.seal("words", msgspec.msgpack.encode(asked))
-    status, body = await agent.link.post("/v1/words", sealed)
-    assert status == 200, body
-    for app, extension in msgspec.msgpack.decode(body[OVERHEAD:], type=dict[str, bytes]).items():
-        apply_extension(load.lexicons[app], extension)
+def table(rows: list[Row], options: argparse.Namespace) -> Table:
+    """Transports beside each other, phase by phase."""
+    behind = f"Kafka: a broker and {options.monitors} monitors"
+    title = f"{options.agents} agents x {options.apps} applications; HTTP: one monitor, {behind}; us of CPU an epoch"
+    found = Table(title=title)
+    heads = ("phase", "transport", "epochs", "acked/s", "applied/s", "ack ms p50/p99", "applied ms", "news applied ms")
+    heads += ("monitor us each", "RSS MB each", "broker us", "broker MB", "bytes up/down", "load")
+    for head in heads:
+        found.add_column(head, justify="left" if head in heads[:2] else "right")
+    for phase in ("first", "most", "paced"):
+        for row in rows:
+            if row.phase == phase:
+                found.add_row(phase, row.transport, *row.cells)
+        found.add_section()
+    return found
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--agents", type=int, default=1_000)
     parser.add_argument("--apps", type=int, default=20)
     parser.add_argument("--items", type=int, default=40, help="transitions that every replica shows at first")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--transport", choices=("http", "kafka", "both"), default="both")
+    parser.add_argument("--monitors", type=int, default=2, help="with Kafka")
     parser.add_argument("--quiet", action="store_true", help="without connections for orders")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        load = Load(options.agents, options.apps, options.items)
-        asyncio.run(run(load, Path(folder), options.seconds, not options.quiet))
+    rows: list[Row] = []
+    for transport in ("http", "kafka") if options.transport == "both" else (options.transport,):
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            rows += measure(options, transport, Path(folder), stack)
+    Console(width=220).print(table(rows, options))
 
 
 if __name__ == "__main__":

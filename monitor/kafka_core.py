@@ -12,12 +12,16 @@ Source: design section 6; issue "live agent" (transports).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, Protocol
 
 from grammar.control import Control, Status
 from grammar.topics import Member
 
+PATIENCE: Final = 5.0
+"""Seconds that an envelope waits for its agent to come onto the roster."""
+MOST_STRANGERS: Final = 10_000
 Part = tuple[str, ...]
 Adopted = Literal["taken", "forked", "early"]
 """Of parts: taken over; of other words than are here (take the whole); of words that have not come yet."""
@@ -30,8 +34,27 @@ class Arrival(NamedTuple):
     lane: str
 
 
+@dataclass(slots=True)
+class Strangers:
+    """Keys that are not on the roster: enrolled elsewhere a moment ago, perhaps. Each is waited for once, not long."""
+
+    since: dict[bytes, float] = field(default_factory=dict)
+
+    def wait(self, keys: Iterable[bytes], now: float) -> bool:
+        """Whether there is one among them that is still waited for; `now` in seconds."""
+        waiting = False
+        for one in keys:
+            if one in self.since or len(self.since) < MOST_STRANGERS:
+                waiting |= now - self.since.setdefault(one, now) < PATIENCE
+        return waiting
+
+
 class Core(Protocol):
     """A monitor without its network."""
+
+    def strangers(self, batch: Sequence[Arrival]) -> set[bytes]:
+        """The keys of envelopes that nobody on the roster has."""
+        ...
 
     def take(self, batch: Sequence[Arrival], positions: Mapping[str, int]) -> list[Status]:
         """Verify and apply envelopes and note the positions, all in one transaction; what is bad is only counted."""

@@ -32,10 +32,10 @@ from grammar.errors import CodecError, InputError
 from grammar.signing import OVERHEAD, Signer
 from grammar.topics import Asked, Kind, Layout, Member, Notice, key, parts_of
 from monitor.kafka_client import MEMBER, AwayError, Cluster, Record, kafka, located, spot
-from monitor.kafka_core import Arrival, Core
+from monitor.kafka_core import Arrival, Core, Strangers
 from monitor.kafka_mirror import Mirror
 from monitor.kafka_publish import Owned, Pace, Publisher
-from monitor.kafka_tables import POLL, RETRY, Tables
+from monitor.kafka_tables import POLL, RETRY, STRANGE, Tables
 
 TAKE_OVER: Final = 5.0
 """Seconds to wait for what the owner before has published, before it is tried again."""
@@ -65,6 +65,7 @@ class Owner:
     lagging: dict[str, int] = field(default_factory=dict)
     """Positions that are noted with the next batch, or when there is none: never before what they stand for is kept."""
     given: set[int] = field(default_factory=set)
+    _strangers: Strangers = field(default_factory=Strangers)
     _consumer: Any = None
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
@@ -141,11 +142,23 @@ class Owner:
     def _step(self, consumer: Any) -> None:
         found = consumer.poll(POLL, max_records=BATCH)
         for one, records in found.items():
+            if self._strange(records):
+                with self._lock:
+                    following = self.ready.get(one.partition)
+                if following is not None:
+                    consumer.seek(one, following)
+                self._stop.wait(STRANGE)
+                continue
             self._take(one.partition, records)
         if not found:
             self._note()
         for partition in self._waiting():
             self._take_over(consumer, partition)
+
+    def _strange(self, records: Sequence[Record]) -> bool:
+        """Whether one is of an agent that may come onto the roster in a moment: what is acknowledged is not refused."""
+        batch = [Arrival(record.value or b"", "") for record in records]
+        return self._strangers.wait(self.core.strangers(batch), monotonic())
 
     def _rewind(self, consumer: Any) -> None:
         """What was fetched and not taken is fetched again."""
@@ -199,12 +212,13 @@ class Owner:
         published = self.tables.position(str(partition))
         lanes = {lane for lane in self.core.lanes() if lane and self.layout.partition(lane) == partition}
         assert self.publisher is not None
-        self.publisher.forget(partition)
-        if published is None or (ours.get(f"lineage/{partition}") == published.lineage and source in ours):
+        if published is None or (source in ours and self.publisher.is_ours(partition, published.lineage)):
+            self.publisher.forget(partition)
             start = ours.get(source, 0)
             if published is None or start > published.next:
                 self.publisher.mark(lanes)
             return start
+        self.publisher.forget(partition, made=True)
         self.lagging.pop(source, None)
         self.core.note({f"lineage/{partition}": 0})
         there = {lane for lane in self.tables.lanes() if self.layout.partition(lane) == partition}
@@ -297,7 +311,7 @@ class KafkaFeed:
     def __init__(self, cluster: Cluster, signer: Signer, core: Core, folder: Path, pace: Pace | None = None) -> None:
         self.cluster, self.core = cluster, core
         self.mirror = Mirror(folder)
-        self.tables = Tables(cluster, signer, core, self.mirror, self._owns, self._repair)
+        self.tables = Tables(cluster, signer, core, self.mirror, self._owns, self._repair, self._is_ours)
         self.tables.pace = (pace or Pace()).models
         self.owner = Owner(cluster, core, self.tables)
         informed = self._informed
@@ -358,6 +372,9 @@ class KafkaFeed:
 
     def _owns(self, lane: str) -> bool:
         return self.owner.owns(lane)
+
+    def _is_ours(self, partition: int, lineage: int) -> bool:
+        return self.publisher.is_ours(partition, lineage)
 
     def _repair(self, kind: Kind, name: bytes) -> None:
         self.publisher.repair(kind, name)

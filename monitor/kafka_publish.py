@@ -17,6 +17,7 @@ Source: design section 6; KIP-447 (transactions fenced by the generation of the 
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
@@ -34,6 +35,7 @@ from monitor.kafka_core import Core
 from monitor.kafka_mirror import Mirror
 
 OUTBOX: Final = 10_000
+TRIES: Final = 1_000
 COUNTS: Final = "counts"
 """The name under which the position in `heartbeats` is published."""
 
@@ -92,6 +94,8 @@ class Publisher:
     published: int = 0
     _dirty: set[tuple[str, str]] = field(default_factory=set)
     _at: dict[int, int] = field(default_factory=dict)
+    _made: dict[int, deque[int]] = field(default_factory=dict)
+    """The lineages of publications that were begun since a partition's state was taken over."""
     _repairs: dict[tuple[Kind, bytes], None] = field(default_factory=dict)
     _outbox: dict[tuple[Kind, bytes], Write] = field(default_factory=dict)
     _counted: float = 0.0
@@ -127,10 +131,19 @@ class Publisher:
         with self._lock:
             self._dirty.update((lane, "") for lane in lanes)
 
-    def forget(self, partition: int) -> None:
-        """A partition has changed hands: what was noted for it is void."""
+    def forget(self, partition: int, *, made: bool = False) -> None:
+        """A partition has changed hands: what was noted for it is void (`made`: our own state of it, too)."""
         with self._lock:
             self._at.pop(partition, None)
+            if made:
+                self._made.pop(partition, None)
+
+    def is_ours(self, partition: int, lineage: int) -> bool:
+        """Whether what was published so is contained in our own state, also if we have not heard that it arrived."""
+        with self._lock:
+            if lineage in self._made.get(partition, ()):
+                return True
+        return self.core.positions().get(f"lineage/{partition}") == lineage
 
     def repair(self, kind: Kind, name: bytes) -> None:
         """Somebody has repeated an old record: write the right one again."""
@@ -216,6 +229,9 @@ class Publisher:
                 return True
             lineage = secrets.randbits(62)
             writes += [self._position(p, str(p), at, lineage) for p, at in moved.items()]
+            with self._lock:
+                for p in moved:
+                    self._made.setdefault(p, deque(maxlen=TRIES)).append(lineage)
             self._transaction(writes, moved, owned)
             self.core.note({f"lineage/{p}": lineage for p in moved})
             with self._lock:

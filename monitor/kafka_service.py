@@ -15,11 +15,15 @@ from hashlib import blake2b
 from threading import Lock
 from typing import Final, TypeVar
 
+import msgspec
+
 from grammar import CodecError, Envelope, InputError
-from grammar.control import Control, Reply, Status
+from grammar.control import Control, Reply, Status, write
+from grammar.signing import KEY_ID, MAGIC, OVERHEAD
 from grammar.topics import Member
 from monitor import gate, kafka_state
 from monitor.alerts import Alert
+from monitor.controls import Controls
 from monitor.kafka_client import AwayError
 from monitor.kafka_core import Adopted, Arrival, Part
 from monitor.kafka_feed import KafkaFeed
@@ -70,6 +74,12 @@ class ServiceCore:
             return None
         return envelope
 
+    def strangers(self, batch: Sequence[Arrival]) -> set[bytes]:
+        """See `Core`."""
+        known = self.service.register.by_key
+        keys = {one.sealed[len(MAGIC) : len(MAGIC) + KEY_ID] for one in batch if len(one.sealed) > OVERHEAD}
+        return keys - known.keys()
+
     def count(self, cause: str, number: int) -> None:
         """See `Core`."""
         log("kafka", "warning", cause=cause, number=number)
@@ -80,7 +90,7 @@ class ServiceCore:
 
         def lose() -> None:
             with self.service.store.transaction():
-                self.service.monitor._lose(NOBODY, cause, number)
+                self.service.monitor.lose(NOBODY, cause, number)
 
         self._call(lose)
 
@@ -163,7 +173,7 @@ class ServiceCore:
 
         def adopt() -> None:
             with self.service.store.transaction():
-                changed = self.service.controls.adopt(control)
+                changed = _settled(self.service.controls, control)
             if changed:
                 self.service.on_orders()
 
@@ -177,7 +187,7 @@ class ServiceCore:
             one = Alert.decode(data)
             if one not in monitor.alerts[-10_000:]:
                 with self.service.store.transaction():
-                    self.service.store.add_alert(data)
+                    monitor.keep(one)
                 monitor.alerts.append(one)
 
         self._call(adopt)
@@ -221,6 +231,16 @@ def connect(service: Service, feed: KafkaFeed) -> None:
     for known in register.by_name.values():
         feed.member(known.revision, Member(known.name, known.public, known.revoked))
     feed.control(controls.current)
+
+
+def _settled(controls: Controls, control: Control) -> bool:
+    """Take newer control. Two monitors may have made the same revision of different contents: one of them, the same
+    one for all, becomes the next revision, so that monitors and agents agree on it.
+    """
+    mine = controls.current
+    if control.revision == mine.revision and control != mine:
+        control = msgspec.structs.replace(max(control, mine, key=write), revision=mine.revision + 1)
+    return controls.adopt(control)
 
 
 def alert_ident(data: bytes) -> str:

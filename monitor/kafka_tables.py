@@ -23,7 +23,7 @@ from grammar.errors import CodecError, InputError
 from grammar.signing import Signer
 from grammar.topics import Kind, Layout, Member, Stamped, key, open_record, parts_of, read_record
 from monitor.kafka_client import Cluster, Record, located, spots
-from monitor.kafka_core import Arrival, Core, Part
+from monitor.kafka_core import Arrival, Core, Part, Strangers
 from monitor.kafka_mirror import Kept, Mirror, Put
 from monitor.kafka_publish import COUNTS, Position, position_key
 
@@ -31,6 +31,10 @@ COMPACTED: Final[tuple[Kind, ...]] = ("roster", "control", "words", "models", "a
 READ: Final[tuple[Kind, ...]] = (*COMPACTED, "heartbeats", "replies")
 RETRY: Final = 1.0
 POLL: Final = 200
+STRANGE: Final = 0.05
+SLICE: Final = 0.5
+REST: Final = 4.0
+"""Seconds of taking over at once, and how much longer than it took others have their turn: counts must not wait."""
 SOON: Final = 5_000
 """Milliseconds for one question to the broker."""
 
@@ -47,7 +51,10 @@ class _Wish:
 
 @dataclass(slots=True)
 class Tables:
-    """The reader; `owns` says whether a lane is this monitor's, `repair` is told what has to be written again."""
+    """The reader; `owns` says whether a lane is this monitor's, `repair` is told what has to be written again.
+
+    `ours` says of a partition and a lineage whether what was published so is contained in our own state.
+    """
 
     cluster: Cluster
     signer: Signer
@@ -55,6 +62,7 @@ class Tables:
     mirror: Mirror
     owns: Callable[[str], bool]
     repair: Callable[[Kind, bytes], None]
+    ours: Callable[[int, int], bool]
     heartbeats: int = 0
     connected: bool = False
     trouble: str = ""
@@ -66,6 +74,9 @@ class Tables:
     """Seconds between two looks at what others have published."""
     _adopted: float = 0.0
     _pending: dict[str, set[Part]] = field(default_factory=dict)
+    _strangers: Strangers = field(default_factory=Strangers)
+    _early: set[str] = field(default_factory=set)
+    """Lanes that could not be taken over at the last look: words were missing."""
     _wishes: list[_Wish] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
@@ -123,6 +134,8 @@ class Tables:
         """What others have published is known: counts go on where that ends."""
         consumer.seek(counts, self._heartbeats_from(consumer, counts))
         consumer.resume(counts)
+        if not self.complete:
+            self._remember()
         self.complete, self._adopted = True, monotonic()
         with self._lock:
             self._wishes = [one for one in self._wishes if not one.done.is_set()]
@@ -194,7 +207,7 @@ class Tables:
         self._mirror([record for kind, records in batches if kind in COMPACTED for record in records])
         for kind, records in batches:
             if kind == "heartbeats":
-                self._count(records)
+                self._count(consumer, records)
             elif kind == "replies":
                 for record in records:
                     self.core.replied(record.value or b"")
@@ -258,27 +271,61 @@ class Tables:
         except InputError:
             self.core.count("kafka_forged", 1)
 
-    def _count(self, records: list[Record]) -> None:
+    def _count(self, consumer: Any, records: list[Record]) -> None:
         batch = [Arrival(record.value or b"", "") for record in records]
+        if self._strangers.wait(self.core.strangers(batch), monotonic()):
+            (one,) = spots(records[0].topic, [records[0].partition])
+            consumer.seek(one, records[0].offset)  # the roster is read meanwhile
+            self._stop.wait(STRANGE)
+            return
         following = records[-1].offset + 1
         self.core.take(batch, {f"{records[-1].topic}/0": following})
         self.heartbeats = following
 
     def _adopt(self) -> None:
-        """Take over what others have published of their applications."""
-        pending, self._pending = self._pending, {}
-        self._adopted = monotonic()
-        for lane, names in sorted(pending.items()):
+        """Take over what others have published of their applications; what cannot be taken yet stays pending."""
+        begun = monotonic()
+        for lane in list(self._pending):
             with self.adopting:
-                if self.owns(lane):
-                    continue
-                known = self.parts(lane)
-                some = {part: known[part] for part in names if part in known}
-                taken = self.core.adopt(lane, some, whole=False)
-                if taken == "forked":
-                    taken = self.core.adopt(lane, known, whole=True)
-                if taken == "early":
-                    self._pending.setdefault(lane, set()).update(names)
+                if self.owns(lane) or self._is_ours(lane) or self._take_over(lane, self._pending[lane]):
+                    del self._pending[lane]
+                    self._early.discard(lane)
+                else:
+                    self._early.add(lane)
+                    self._pending[lane] = self._pending.pop(lane)
+            if monotonic() - begun > SLICE:
+                break
+        self._adopted = monotonic() + REST * (monotonic() - begun)
+
+    def _take_over(self, lane: str, names: set[Part]) -> bool:
+        """The parts that changed; all of them if words that they need have been passed over; whether that worked."""
+        some = self.parts(lane) if lane in self._early else self._some(lane, names)
+        taken = self.core.adopt(lane, some, whole=False)
+        if taken == "forked":
+            taken = self.core.adopt(lane, self.parts(lane), whole=True)
+        return taken != "early"
+
+    def _some(self, lane: str, names: set[Part]) -> dict[Part, bytes]:
+        """These parts of a lane, as they are published."""
+        found = {}
+        for part in names:
+            words = part[0] == "words"
+            topic = self.layout.name("words" if words else "models")
+            kept = self.mirror.get(topic, key(lane, *part[words:]))
+            if kept is not None:
+                found[part] = read_record(kept.sealed).data
+        return found
+
+    def _is_ours(self, lane: str) -> bool:
+        """Whether our own state goes on from what is published: taking that over would set it back."""
+        partition = self.layout.partition(lane)
+        published = self.position(str(partition))
+        return published is not None and self.ours(partition, published.lineage)
+
+    def _remember(self) -> None:
+        """After a start: what was read before it may not have been taken over."""
+        for lane in self.lanes():
+            self._pending.setdefault(lane, set()).update(self.parts(lane))
 
     def _grant(self, consumer: Any) -> None:
         """Answer who waits."""

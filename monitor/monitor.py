@@ -288,14 +288,14 @@ class Monitor:
         """Everything that an envelope changes, and the policies that it violates (of a group, later)."""
         agent = envelope.agent
         for cause, number in envelope.lost.items():
-            self._lose(agent, cause, number)
+            self.lose(agent, cause, number)
         for name, whole in deltas:
             app = self.apps.get(name) or Application(name, self._forget_after)
             worker = self._meter.room(agent, group.now) if len(self.apps) < self.limits.apps or name in self.apps else 0
             closed = self._containers[agent] >= self.limits.containers
             delta, cut = app.room(self.limits, agent, worker, closed=closed).admitted(whole, agent)
             if cut:
-                self._lose(agent, "model_limit", cut)
+                self.lose(agent, "model_limit", cut)
                 self._incident(agent, "flood", cut, group, name)
             if not delta:
                 continue
@@ -328,7 +328,7 @@ class Monitor:
             self._lanes[agent] = self._lanes.get(agent, 0) + 1
         change = chain.take(link)
         if change:
-            self._lose(agent, "envelopes_missing", change)
+            self.lose(agent, "envelopes_missing", change)
         self.store.set_chain(agent, lane, chain.encode())
         self.store.add_journal(agent, lane, link.session, link.number)
 
@@ -351,7 +351,8 @@ class Monitor:
             self.store.add_alert(alert.encode())
             group.alerts.append(alert)
 
-    def _lose(self, agent: str, cause: str, number: int) -> None:
+    def lose(self, agent: str, cause: str, number: int) -> None:
+        """Inside a transaction: something of an agent's was lost."""
         lost = self._lost.setdefault(agent, {})
         if cause not in lost and (len(lost) >= self.limits.causes or len(cause) > MAX_TAG):
             cause = "other"
@@ -434,12 +435,17 @@ class Monitor:
         if all((*where, deed) in self._raised for deed in alert.deeds):
             return []
         if self._raised_by[where] >= MAX_RAISED:
-            self._lose(alert.worker, "alerts_suppressed", 1)
+            self.lose(alert.worker, "alerts_suppressed", 1)
             return []
+        self.keep(alert)
+        return [alert]
+
+    def keep(self, alert: Alert) -> None:
+        """Inside a transaction: an alert that was raised, here or at another monitor: the same is not raised again."""
+        where = (alert.policy, alert.worker, alert.container)
         self._raised.update((*where, deed) for deed in alert.deeds)
         self._raised_by[where] += 1
         self.store.add_alert(alert.encode())
-        return [alert]
 
     def _told(self, policy: Policy, replica: Replica, app: Application, match: Match) -> bool:
         return (policy.id, replica.worker, replica.container, deed(app.model, match)) in self._raised
@@ -484,7 +490,7 @@ class Monitor:
         view: View | None = None
         for policy, told, cut in matches:
             if cut:
-                self._lose(replica.worker, "policy_limit", 1)
+                self.lose(replica.worker, "policy_limit", 1)
             fresh = [one for one in told if not self._told(policy, replica, app, one)]
             if fresh:
                 view = view or View(app.model, replica)

@@ -7,7 +7,7 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: demo test lint fuzz live faults lock clean help
+.PHONY: demo test lint fuzz live testbed faults lock clean help
 
 PYTHON ?=
 ARGS ?=
@@ -45,6 +45,9 @@ fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent
 
 live: $(VENV)/.kafka ## real auditd, real containers, an attack, its alert (root; TRANSPORT=kafka through a real Apache Kafka)
 	@$(BIN)/python bench/live_demo.py --transport $(TRANSPORT) $(ARGS)
+
+testbed: $(VENV)/.dev ## fetch what tests and benches with real parts want: packages (root), an image, Kafka; kept in .testbed
+	@$(BIN)/python bench/testbed/fetch.py
 
 faults: $(VENV)/.dev ## the fault suite in full: kill -9, full disks, cut networks, forged envelopes (half an hour or more)
 	@$(BIN)/pytest tests/faults --faults=long --timeout=0 $(ARGS)

@@ -16,6 +16,7 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 from time import monotonic
@@ -164,7 +165,8 @@ class Health:
     def stop(self) -> None:
         """End soon."""
         self._stopping = True
-        self._wake.send(b"x")
+        with suppress(OSError):  # it has seen that already, and is gone
+            self._wake.send(b"x")
 
     def turn(self, seconds: float) -> None:
         """Do what can be done without waiting, or wait so long for it."""

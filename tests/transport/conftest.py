@@ -13,8 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from broker import Broker, free_port, missing
-from stage import Stage
 from town import HttpTown, KafkaTown, Town
+from transport_stage import Stage
 
 from grammar.topics import Layout
 from monitor.kafka_client import Cluster

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from broker import Broker
 from plain import MONITOR, PlainAgent
-from stage import Stage, until
+from transport_stage import Stage, until
 
 from agent.kafka_link import KafkaLink, Place
 from agent.link import UnreachableError

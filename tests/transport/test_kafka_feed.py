@@ -7,7 +7,7 @@ import time
 
 import pytest
 from plain import PlainAgent
-from stage import Stage, send, until
+from transport_stage import Stage, send, until
 
 from grammar.control import Control, Question, Reply, write
 from grammar.topics import Layout

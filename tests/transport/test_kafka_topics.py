@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from broker import Broker
-from stage import until
+from transport_stage import until
 
 from grammar.topics import Layout
 from monitor.kafka_client import AwayError, Cluster, kafka

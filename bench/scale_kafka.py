@@ -121,40 +121,11 @@ class KafkaWay:
         """Fetch what is new, again and again."""
         link = Connection(self.server, agent)
         self._listening.append(link)
-        kind = FetchRequest.FetchTopic
         places = [(self.layout.name("control"), 0)]
         places += [(self.layout.name("words"), number) for number in range(self.layout.partitions)]
         at = dict.fromkeys(places, 0)
         while True:
-            topics = [
-                kind(
-                    topic=topic,
-                    partitions=[
-                        kind.FetchPartition(
-                            partition=number,
-                            current_leader_epoch=-1,
-                            fetch_offset=at[topic, number],
-                            log_start_offset=-1,
-                            partition_max_bytes=1_024,
-                        )
-                        for where, number in places
-                        if where == topic
-                    ],
-                )
-                for topic in sorted({topic for topic, _ in places})
-            ]
-            request = FetchRequest[11](
-                replica_id=-1,
-                max_wait_ms=WAIT,
-                min_bytes=1,
-                max_bytes=1 << 20,
-                isolation_level=1,
-                session_id=0,
-                session_epoch=-1,
-                topics=topics,
-                forgotten_topics_data=[],
-                rack_id="",
-            )
+            request = _fetch(at)
             response = await link.ask(request)
             for topic in response.responses:  # type: ignore[attr-defined]
                 for part in topic.partitions:
@@ -172,3 +143,37 @@ class KafkaWay:
         while self._going:
             with suppress(LinkError):
                 self._reader.listen(1 << 40, 500)
+
+
+def _fetch(at: dict[tuple[str, int], int]) -> FetchRequest:
+    """A request for what is new in these (topic, partition), each from its offset."""
+    kind = FetchRequest.FetchTopic
+    topics = [
+        kind(
+            topic=topic,
+            partitions=[
+                kind.FetchPartition(
+                    partition=number,
+                    current_leader_epoch=-1,
+                    fetch_offset=offset,
+                    log_start_offset=-1,
+                    partition_max_bytes=1_024,
+                )
+                for (where, number), offset in at.items()
+                if where == topic
+            ],
+        )
+        for topic in sorted({topic for topic, _ in at})
+    ]
+    return FetchRequest[11](
+        replica_id=-1,
+        max_wait_ms=WAIT,
+        min_bytes=1,
+        max_bytes=1 << 20,
+        isolation_level=1,
+        session_id=0,
+        session_epoch=-1,
+        topics=topics,
+        forgotten_topics_data=[],
+        rack_id="",
+    )

@@ -27,6 +27,11 @@ class Address:
     host: str = ""
     port: int = 0
 
+    @property
+    def name(self) -> str:
+        """`host:port`, as logs write a client."""
+        return f"{self.host}:{self.port}" if self.host else ""
+
 
 UNKNOWN: Final = Address("unknown")
 

@@ -25,6 +25,7 @@ from agent.events import Call
 from agent.files import path_of
 from agent.paths import DIRECTORY, FIFO, FORMAT, REGULAR, Named, carries_nothing, named, resolve, working_directory
 from agent.processes import Handle, Process
+from agent.units import again
 from agent.upg import EDGE, Artifact
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def take_fd(_node: Node, process: Process, call: Call, kind: int, _: str) -> Non
         handle = unknown(process, call[3], call)
     unit = handle.unit
     if unit is not None and unit.ident == process.ident:
+        if unit.done:
+            unit = handle.unit = again(process, unit)
         process.current = unit
     source, actor = handle.source, process.current
     if source is None or (source.vertex is handle.seen and handle.seen_by is actor and handle.seen_kind == kind):
@@ -98,7 +101,7 @@ def take_fd(_node: Node, process: Process, call: Call, kind: int, _: str) -> Non
         handle.seen, handle.seen_by, handle.seen_kind = source.vertex, actor, kind
 
 
-def give_fd(_node: Node, process: Process, call: Call, kind: int, _: str) -> None:
+def give_fd(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
     """Bytes go out through descriptor a0 (or its file is changed)."""
     handle = process.fds.get(call[3])
     if handle is None or (handle.target is None and (kind in _CONTENT or handle.source is None)):
@@ -108,10 +111,11 @@ def give_fd(_node: Node, process: Process, call: Call, kind: int, _: str) -> Non
         process.current = unit
     giver = process.current.vertex
     target = handle.target or handle.source
-    if target is None or (handle.gave is giver and handle.gave_kind == kind):
-        return
-    process.scope.give(target, process.current, kind)
-    handle.gave, handle.gave_kind = giver, kind
+    if target is not None and (handle.gave is not giver or handle.gave_kind != kind):
+        process.scope.give(target, process.current, kind)
+        handle.gave, handle.gave_kind = giver, kind
+    if node.logs is not None and kind in _CONTENT and (handle.log is not None or handle.unknown):
+        node.logs.wrote(node, process, handle, call)
 
 
 def copy_fd(node: Node, process: Process, call: Call, kind: int, parameter: str) -> None:
@@ -136,6 +140,7 @@ def unknown(process: Process, fd: bytes, call: Call) -> Handle:
     """An explicit unknown: two artifacts, so that what goes in does not come out."""
     ident = f"unknown:{process.ident}:{fd.decode()}:{call[0].decode()}"
     handle = Handle(Artifact("File", "File unknown", ident), Artifact("File", "File unknown", ident))
+    handle.unknown = True
     process.fds[fd] = handle
     return handle
 
@@ -252,6 +257,8 @@ def open_file(node: Node, process: Process, call: Call, kind: int, parameter: st
         regular = path.mode & FORMAT in (0, REGULAR)
         handle = Handle(artifact if reads else None, artifact if writes else None, regular=regular)
         process.put(fd, handle, bool(flags & O_CLOEXEC))
+        if writes and node.logs is not None:
+            handle.log = node.logs.opened(process.scope.container, path_of(artifact))
     if flags & O_PATH:
         return
     made = path.nametype == b"CREATE"

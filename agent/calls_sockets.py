@@ -34,12 +34,12 @@ from agent.calls_files import (
 from agent.events import Call
 from agent.processes import Handle, Process
 from agent.syscalls import MEANING, SOCKETCALLS
-from agent.upg import EDGE, Actor, Artifact
+from agent.units import begin
+from agent.upg import EDGE, Artifact
 
 if TYPE_CHECKING:
     from agent.node import Node
 
-UNIT: Final = EDGE["WAS_TRIGGERED_BY", "unit"]
 IN_PROGRESS: Final = b"-115"
 EPHEMERAL: Final = 32_768
 DATAGRAM: Final = 2
@@ -128,23 +128,17 @@ def accept(node: Node, process: Process, call: Call, kind: int, parameter: str) 
         return
     listening = process.fds.get(call[3])
     local = listening.local if listening is not None else ""
+    client = None
     if listening is not None and listening.socket.startswith("unix:"):
         source, target = _channel(node, process, listening.socket[5:])
     else:
-        label = f"Socket {_client(node, process, find(call[8]) or UNKNOWN)}>{local}"
+        client = find(call[8])
+        label = f"Socket {_client(node, process, client or UNKNOWN)}>{local}"
         source, target = _directions(label, f"socket:{process.ident}:{call[0].decode()}")
     handle = Handle(source, target, socket="connected")
     install(process, fd, handle, bool(number(argument(call, parameter)) & O_CLOEXEC))
-    handle.unit = process.current = _unit(process, source)
+    handle.unit = begin(process, source.label, client.name if client is not None else "")
     process.scope.take(source, handle.unit, kind)
-
-
-def _unit(process: Process, source: Artifact) -> Actor:
-    base = process.base
-    context = (*base.context, f"unit {source.label}")
-    unit = Actor(base.label, context, process.ident, process.scope.vertex(base.label, context, process.ident))
-    process.scope.edge(unit.vertex, UNIT, base.vertex)
-    return unit
 
 
 def receive(node: Node, process: Process, call: Call, kind: int, _: str) -> None:
@@ -155,7 +149,7 @@ def receive(node: Node, process: Process, call: Call, kind: int, _: str) -> None
         take_fd(node, process, call, kind, "")
         return
     if handle.local and not handle.local.endswith("{port}"):
-        handle.unit = process.current = _unit(process, ends[0])
+        handle.unit = begin(process, ends[0].label)
     process.scope.take(ends[0], process.current, kind)
 
 

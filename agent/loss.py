@@ -43,6 +43,17 @@ CAUSES: Final = {
     "process_unplaced": "a process without a known parent was gone before its container was read: taken for the host's",
     "container_unnamed": "a container named by less than its engine knows: its image alone, or its short id",
     "runs_dropped": "runs of containers for which there was no room in the scheduling log",
+    "log_unjoined": "lines of application logs that no process could be found for",
+    "log_unread": "bytes of application logs that were written, and gone before they were read",
+    "log_flood": "lines of application logs for which there was no room before a write claimed them",
+    "log_truncated": "bytes of an application's log that were there and were emptied before they were read",
+    "log_gap": "bytes of an application's log that were gone when a restarted agent came to read on",
+    "log_unknown": "stretches of an application's log that were gone, or may have been, before their size was known",
+    "log_backlog": "bytes of an application's log left out because its agent was too far behind",
+    "log_oversized": "bytes of entries on stdout, stderr or in the journal that were longer than an entry may be",
+    "log_malformed": "entries in the engine's copy of stdout and stderr, or in the journal, that are none",
+    "log_files_limit": "log files not read, because so many are read already",
+    "log_unreadable": "log files that were named or open and could not be read",
     "plugin_gap": "events that the audit dispatcher dropped or sent to nobody (by serial numbers: an estimate)",
 }
 """Every cause of loss and what it means."""

@@ -27,12 +27,13 @@ from agent.abstraction import Abstraction
 from agent.containers import HOST, LAST_STAGE, Container, Roster, is_runtime
 from agent.events import Call, Event
 from agent.files import Files
+from agent.logmessages import LogMessages
 from agent.logtime import LogTime
 from agent.loss import Loss
 from agent.processes import RECENT, Process, Snapshot
 from agent.records import untrusted
 from agent.syscalls import ARCHITECTURES, MEANING, NUMBERS, URING
-from agent.upg import EDGE, Recorder, Scope, States
+from agent.upg import EDGE, MAX_DID, Recorder, Scope, States
 
 MAX_PROCESSES: Final = 32_768
 MAX_TAILS: Final = 4_096
@@ -68,6 +69,7 @@ class Node:
     containers: Roster
     abstraction: Abstraction = field(default_factory=Abstraction)
     recorder: Recorder | None = None
+    logs: LogMessages | None = None
     loss: Loss = field(default_factory=Loss)
     time: LogTime = field(default_factory=LogTime)
     scopes: dict[str, Scope] = field(default_factory=dict)
@@ -115,6 +117,8 @@ class Node:
 
     def tick(self) -> None:
         """A whole second of log time has begun: what was open is told as far as it was."""
+        if self.logs is not None:
+            self.logs.tick(self)
         for scope in self.scopes.values():
             scope.flush()
         self._tick = self.time.clock.millis // TICK * TICK + TICK
@@ -310,6 +314,8 @@ def _inherit(process: Process, snapshot: Snapshot) -> None:
     if process.scope is snapshot.scope:
         process.fds = snapshot.fds
         process.scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex)
+        if snapshot.unit is not None and snapshot.unit.did is not None and len(snapshot.unit.did) < MAX_DID:
+            snapshot.unit.did[process] = None
     else:
         process.fds = calls_files.rescoped(snapshot.fds, process.ident)
 

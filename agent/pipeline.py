@@ -3,7 +3,8 @@
     bytes ──AuditParser──► events ──Node──► graphs of containers, abstracted ──Epochs──► deltas ──publish──► monitor
             records           │   processes, descriptors,     states = label + context;
             put together      │   versions, units             what is new since the last epoch
-                              └── labels by agent.abstraction
+                              ├── labels by agent.abstraction
+    application logs ──LogMessages──► lines joined with the writes that made them, cut units, tell why
 
 Rules of this file
     - Nothing here waits or does I/O: bytes come in, epochs go out; time comes from the log (design promise 6).
@@ -23,6 +24,7 @@ from agent.abstraction import Abstraction
 from agent.containers import Roster
 from agent.epochs import Epoch, Epochs
 from agent.events import AuditParser, Event
+from agent.logmessages import LogMessages
 from agent.node import Node
 from agent.upg import Recorder, Scope, States
 
@@ -37,9 +39,10 @@ class Pipeline:
         abstraction: Abstraction | None = None,
         recorder: Recorder | None = None,
         refresh: int = 0,
+        logs: LogMessages | None = None,
     ) -> None:
         self.parser = AuditParser()
-        self.node = Node(containers, abstraction or Abstraction(), recorder)
+        self.node = Node(containers, abstraction or Abstraction(), recorder, logs)
         self.epochs = Epochs(self.node, epoch_millis, refresh)
         self.length = epoch_millis
         self._start: int | None = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
+from agent.logbook import Book
 from agent.upg import Actor, Artifact, Scope, Vertex
 
 MAX_PENDING: Final = 32
@@ -27,7 +28,7 @@ class Handle:
 
     `unseen` marks a file that this program has opened, or been given, only to write: writes may leave no record.
     `doubled` says that the process may hold the same thing under another number; `given`, that an exec left it to this
-    program.
+    program. `unknown` says that nobody saw what was opened; `log` is the book of the log that is written through it.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Handle:
         "gave_kind",
         "given",
         "local",
+        "log",
         "peers",
         "regular",
         "seen",
@@ -45,6 +47,7 @@ class Handle:
         "source",
         "target",
         "unit",
+        "unknown",
         "unseen",
     )
 
@@ -54,13 +57,14 @@ class Handle:
         self.source, self.target = source, target
         self.regular, self.socket, self.local = regular, socket, ""
         self.unseen = regular and source is None
-        self.doubled = self.given = False
+        self.doubled = self.given = self.unknown = False
         self.unit: Actor | None = None
         self.peers: dict[str, tuple[Artifact, Artifact]] | None = None
         self.seen: Vertex | None = None
         self.seen_by: Actor | None = None
         self.seen_kind = self.gave_kind = -1
         self.gave: Vertex | None = None
+        self.log: Book | None = None
 
     @property
     def write_only(self) -> bool:
@@ -86,19 +90,24 @@ class Handle:
     def _copy(self, unseen: bool, unit: Actor | None) -> Handle:
         copy = Handle(self.source, self.target, regular=self.regular, socket=self.socket)
         copy.local, copy.peers, copy.unseen, copy.unit = self.local, self.peers, unseen, unit
+        copy.log, copy.unknown = self.log, self.unknown
         return copy
 
 
 class Snapshot:
     """What a child gets: descriptors, and who and what the parent was when it forked.
 
-    `named` says that only the number that the call returned can name the child.
+    `named` says that only the number that the call returned can name the child; `unit` is the unit that forked, if
+    one did.
     """
 
-    __slots__ = ("cloexec", "comm", "exe", "fds", "joining", "label", "lineage", "millis", "named", "scope", "vertex")
+    __slots__ = (
+        "cloexec", "comm", "exe", "fds", "joining", "label", "lineage", "millis", "named", "scope", "unit", "vertex",
+    )  # fmt: skip
 
     def __init__(self, process: Process, millis: int, *, named: bool = False, shared: bool = False) -> None:
         self.vertex, self.scope = process.current.vertex, process.scope
+        self.unit = process.current if process.current.did is not None else None
         self.label, self.lineage = process.label, process.lineage
         self.comm, self.exe, self.joining = process.comm, process.exe, process.joining
         self.fds = process.fds if shared else {fd: handle.inherited() for fd, handle in process.fds.items()}

@@ -476,5 +476,8 @@ SOCKETCALLS: Final = {
 }  # fmt: skip
 """socketcall(2) numbers (linux/net.h SYS_*)."""
 
-OPERATIONS: Final = tuple(sorted({"version", "unit", *(meaning[1] for meaning in MEANING.values())} - {""}))
+MADE: Final = ("version", "unit", "log", "log_near", "covers")
+"""Operations that are no system call's: versions, units, and what a line of an application's log tells of."""
+
+OPERATIONS: Final = tuple(sorted({*MADE, *(meaning[1] for meaning in MEANING.values())} - {""}))
 """Every operation that an edge can carry."""

@@ -22,6 +22,7 @@ Source: W3C PROV / OPM (relations); SPADE and ProTracer (units); fidelity notes 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
@@ -52,6 +53,8 @@ MAX_STATES: Final = 32_768
 ANY: Final = " {any}"
 MAX_SEEN: Final = 131_072
 """Transitions that a scope remembers; what is new beyond them is counted, not told."""
+MAX_DID: Final = 64
+"""What one unit is remembered to have started and written; a line of its log covers no more than that."""
 MAX_OPEN: Final = 8_192
 """Vertices that wait to be sealed, a container; past it those that are still open are sealed as they are."""
 
@@ -147,7 +150,7 @@ class Clock:
     millis: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Artifact:
     """A file, one direction of a socket, a pipe, a piece of memory: label, identity, its current version.
 
@@ -168,13 +171,19 @@ class Artifact:
 
 
 class Actor:
-    """A process outside any unit, or one of its units: what acts, and what it knows."""
+    """A process outside any unit, or one of its units: what acts, and what it knows.
 
-    __slots__ = ("context", "ident", "known", "label", "vertex")
+    Of a unit, `did` are the artifacts that it has written and the processes that it has started, `peer` is who asked,
+    `done` says that a line of the log has ended it.
+    """
+
+    __slots__ = ("context", "did", "done", "ident", "known", "label", "peer", "vertex")
 
     def __init__(self, label: str, context: tuple[str, ...], ident: str, vertex: Vertex) -> None:
         self.label, self.context, self.ident, self.vertex = label, context, ident, vertex
         self.known: dict[Vertex, int] = {}
+        self.did: dict[object, None] | None = None
+        self.done, self.peer = False, ""
 
 
 class Scope:
@@ -183,7 +192,8 @@ class Scope:
     `seen` are the transitions so far, `fresh` those since the last epoch (the first and the last of them at
     `fresh_first` and `fresh_last`); `vertices`, `edges` and `calls` count since then too. `counts` says how many
     vertices each state has stood for; `risen` are the states whose level has changed (`Span.level`); `beyond` counts
-    what was not told because `seen` was full.
+    what was not told because `seen` was full. `recent` are the last units with their beginnings and processes, if lines
+    of a log are joined by time.
     """
 
     def __init__(
@@ -200,6 +210,7 @@ class Scope:
         self.vertices = self.edges = self.beyond = self._numbers = 0
         self.fresh_first = self.fresh_last = self.calls = 0
         self.open: list[Vertex] = []
+        self.recent: deque[tuple[int, object, Actor]] | None = None
 
     @property
     def made(self) -> int:
@@ -304,6 +315,8 @@ class Scope:
         bit = 1 << kind
         if mask & bit:
             return
+        if actor.did is not None and len(actor.did) < MAX_DID:
+            actor.did[artifact] = None
         held = artifact.vertex
         if artifact.own is not actor:
             known_to = artifact.blank if held is None else held in actor.known

@@ -36,10 +36,19 @@ FIELDS: Final = {
     "digits": "[0-9]",
     "word": "[^/ ]+",
     "any": "(?s:.)*",
+    "term": "[^ \\t\\r\\n]+",
+    "text": "[^\\n]",
+    "float": "[-+]?(?:[0-9]+(?:\\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|0x[0-9a-f.]+p[-+]?[0-9]+|inf|nan)",
+    "pointer": "(?:0x[0-9a-f]+|\\(nil\\))",
+    "char": "(?s:.)",
+    "space": " *",
 }
-"""Regular expression of every field type; those of one character take a width (`{hex:12}`) or mean one or more."""
+"""Regular expression of every field type; those of one character take a width (`{hex:12}`) or mean one or more.
 
-WIDTHS: Final = frozenset({"hex", "token", "lower", "digits"})
+`text` is what a `%s` prints: any characters of one line, with a width (a precision) at most so many, else any number.
+"""
+
+WIDTHS: Final = frozenset({"hex", "token", "lower", "digits", "text"})
 MAX_WIDTH: Final = 999  # RE2 counts to 1,000
 MAX_PATTERN: Final = 8192
 MAX_COMPILED: Final = 1 << 20
@@ -64,6 +73,8 @@ class Slot:
     def regex(self) -> str:
         """Its regular expression, in RE2 syntax."""
         base = FIELDS[self.type]
+        if self.type == "text":
+            return base + (f"{{0,{self.width}}}" if self.width else "*")
         if self.type in WIDTHS:
             return base + (f"{{{self.width}}}" if self.width else "+")
         return base

@@ -24,9 +24,11 @@ import msgspec
 from agent.abstraction import TAU_FILE, TAU_SOCK, Abstraction
 from agent.containers import Container, Containers
 from agent.epochs import Epoch
+from agent.lognames import LogNames
 from agent.pipeline import Pipeline
 from agent.publisher import Publisher
 from agent.recording import Recording, open_recording, read_log
+from agent.recording_logs import logs_of
 from grammar import InputError, answered, framed
 from grammar.signing import SEED, Signer, digest, unseal
 from monitor.alerts import Alert
@@ -97,6 +99,7 @@ class Replay:
     settings: Settings = field(default_factory=Settings)
     thresholds: Thresholds = field(default_factory=Thresholds)
     dump: Dump | None = None
+    lines: bool = True
     on_alert: Callable[[Alert], None] = lambda alert: None
     on_epoch: Callable[[int, Sequence[Agent]], None] = lambda start, agents: None
 
@@ -124,7 +127,9 @@ class Replay:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
-        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, self.thresholds.forget_after // 2)
+        logs = logs_of(self.recording.logs[worker].parent, LogNames()) if self.lines else None
+        refresh = self.thresholds.forget_after // 2
+        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, refresh, logs)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
         log = self.recording.logs[worker]

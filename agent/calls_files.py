@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 AT_CWD: Final = frozenset({b"ffffff9c", b"ffffffffffffff9c"})
 O_TRUNC: Final = 0x200
+O_APPEND: Final = 0x400
 O_CLOEXEC: Final = 0x80000
 O_PATH: Final = 0x200000
 O_TMPFILE: Final = 0x400000
@@ -258,7 +259,8 @@ def open_file(node: Node, process: Process, call: Call, kind: int, parameter: st
         handle = Handle(artifact if reads else None, artifact if writes else None, regular=regular)
         process.put(fd, handle, bool(flags & O_CLOEXEC))
         if writes and node.logs is not None:
-            handle.log = node.logs.opened(process.scope.container, path_of(artifact))
+            appends = bool(flags & O_APPEND)
+            handle.log = node.logs.opened(process.scope.container, path_of(artifact), appends=appends)
     if flags & O_PATH:
         return
     made = path.nametype == b"CREATE"

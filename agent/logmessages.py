@@ -43,32 +43,41 @@ CONNECTIONS: Final = frozenset({"mysql_general", "mysql_error", "nginx_error"})
 MAX_CONNECTIONS: Final = 1_024
 BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
+MAX_WANTED: Final = 256
 MAX_STARTED: Final = 3
 """Programs that a line's state is told apart by, of those that its unit has started."""
 UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
 
 
 class LogMessages:
-    """The logs of one worker's containers. `names` gives lines their patterns; `joined` counts lines by operation."""
+    """The logs of one worker's containers.
 
-    __slots__ = ("_connections", "books", "joined", "names")
+    `names` gives lines their patterns; `joined` counts lines by operation; `wanted` are logs that have been opened, by
+    container and path, and are not read yet.
+    """
+
+    __slots__ = ("_connections", "books", "joined", "names", "wanted")
 
     def __init__(self, names: LogNames | None = None) -> None:
         self.names = names or LogNames()
         self.books: dict[str, dict[str, Book]] = {}
         self.joined = {"log": 0, "log_near": 0, "": 0}
+        self.wanted: set[tuple[str, str]] = set()
         self._connections: dict[tuple[str, str], Actor] = {}
 
     def add(self, container: str, book: Book) -> Book:
         """A log file that can be read."""
         return self.books.setdefault(container, {}).setdefault(book.path, book)
 
-    def opened(self, container: str, path: str | None) -> Book | None:
-        """The book of the file that a container's process opens for writing, if it is a log."""
-        books = self.books.get(container)
-        if books is None or path is None:
+    def opened(self, container: str, path: str | None, *, appends: bool = False) -> Book | None:
+        """The book of the file that a container's process opens for writing; without one, a log is `wanted`."""
+        if path is None:
             return None
-        return books.get(path) or books.get(basename(path))
+        books = self.books.get(container, {})
+        found = books.get(path) or books.get(basename(path))
+        if found is None and appends and len(self.wanted) < MAX_WANTED and is_log(path):
+            self.wanted.add((container, path))
+        return found
 
     def wrote(self, node: Node, process: Process, handle: Handle, call: Call) -> None:
         """A write to a log, or to a file that is not known: the lines that it has ended are this process's."""
@@ -175,6 +184,15 @@ class LogMessages:
                     del self._connections[next(iter(self._connections))]
                 self._connections[key] = found
         return found
+
+
+def is_log(path: str) -> bool:
+    """Whether a file's name says that it is a log.
+
+    >>> is_log("/var/log/messages"), is_log("/srv/app/server.log"), is_log("/var/lib/dpkg/status")
+    (True, True, False)
+    """
+    return path.startswith("/var/log/") or path.endswith((".log", "_log", ".err"))
 
 
 def _end(process: Process, unit: Actor, line: Line, named: Named) -> None:

@@ -35,13 +35,13 @@ _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,31}(?:\[\])?")
 _VALUE: Final = re.compile(r"[a-z]{2,12}|")
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z_-]*(?:\.[A-Za-z_-]+)*|\.[a-z_-]+|")
 _NUMBERED: Final = re.compile(r"([A-Za-z_]{0,16}[_-]?)0+((?:[._-][a-z.-]{1,16})?)")
+_OBJECT: Final = r"(?:TEMPORARY |OR REPLACE |UNIQUE )*(?:TABLE|DATABASE|SCHEMA|USER|INDEX|VIEW|ROLE|PROCEDURE|FUNCTION)"
 _STATEMENT: Final = re.compile(
-    r"(?:(?:Query|Execute|Prepare|Init DB|statement:|execute [^ ]{1,64}:|LOG:  statement:)[ \t]+)?"
-    r"(?:SELECT|INSERT|UPDATE|DELETE|REPLACE|CREATE|DROP|ALTER|GRANT|REVOKE|SET|CALL|EXPLAIN|WITH|TRUNCATE|LOAD DATA)"
-    r"[ \t(*]",
+    r"(?:(?:Query|Execute|Prepare|statement:|execute [^ ]{1,64}:|LOG:  statement:)[ \t]+)?(?:SELECT [^.]|SELECT\*|WITH [^ ]+ AS"
+    r"|(?:INSERT|REPLACE) (?:IGNORE )?INTO |UPDATE [^ ]+ SET |DELETE FROM |TRUNCATE TABLE |GRANT [^ ]+ (?:PRIVILEGES )?ON "
+    rf"|REVOKE [^ ]+ (?:PRIVILEGES )?ON |SET (?:@|GLOBAL |SESSION |NAMES )|LOAD DATA |(?:CREATE|DROP|ALTER) {_OBJECT} )",
     re.IGNORECASE,
 )
-_SIGNS: Final = re.compile(r"[=(*,]| from | into | table | set | to | on | where ", re.IGNORECASE)
 _VALUES: Final = re.compile(r"(\bVALUES?[ \t]*\()(?![?, ]+\)|:[a-z])([^\n]*)(\))", re.IGNORECASE)
 _ATOM: Final = re.compile(
     r"(?P<text>'(?:[^'\\]|\\(?:.|$))*(?:'|$)|\"(?:[^\"\\]|\\(?:.|$))*(?:\"|$))"
@@ -57,14 +57,14 @@ _LIST: Final = re.compile(
 )
 
 
-def mask_request(shape: str) -> str:
-    """The pattern of a canonical request `METHOD target STATUS`; empty if it is none.
+def mask_request(shape: str, status: str) -> str:
+    """The pattern of a canonical request `METHOD target STATUS`; empty if it is none. `status` is as it is written.
 
-    >>> mask_request("GET /app.php?a=login&u=user00&p=x 000")
-    'GET /app.php?a=login&u={term}&p={term} {int}'
+    >>> mask_request("GET /app.php?a=login&u=user00&p=x 000", "401")
+    'GET /app.php?a=login&u={term}&p={term} 401'
     """
     found = REQUEST.fullmatch(shape)
-    return f"{found[1]} {_target(found[2])} {found[3]}" if found else ""
+    return f"{found[1]} {_target(found[2])} {status.rpartition(' ')[2]}" if found else ""
 
 
 @lru_cache(maxsize=4096)
@@ -113,7 +113,7 @@ def mask_statement(shape: str) -> str:
     >>> mask_statement("Execute INSERT INTO users(name,pw) VALUES('user00','x')")
     'Execute INSERT INTO users(name,pw) VALUES({text})'
     """
-    if not _STATEMENT.match(shape) or not _SIGNS.search(shape):
+    if not _STATEMENT.match(shape):
         return ""
     values = _VALUES.search(shape)
     if values:

@@ -101,9 +101,12 @@ def mask(message: str) -> Masked:
     message = message if message.isascii() else writable(message)
     line, more = _cut(message)
     shape = line.translate(_DIGITS)
-    found = mask_request(shape) or mask_statement(shape)
-    if found:
-        return Masked(found + more, False)
+    request = "" if more else mask_request(shape, line[-3:])
+    if request:
+        return Masked(request, True)
+    statement = mask_statement(shape)
+    if statement:
+        return Masked(statement + more, False)
     code = _CODE.match(line)
     at = code.end() if code else 0
     text, exact = _segments(line[at:], shape[at:])

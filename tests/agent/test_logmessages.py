@@ -1,0 +1,143 @@
+"""Lines of logs in the graph: whose they are, what they cover, where a request ends."""
+
+from __future__ import annotations
+
+import pytest
+from lines import CREAT, WRONLY, World, inet
+
+from agent.logbook import Book
+from agent.logmessages import LogMessages, is_log
+
+ACCESS = '10.0.0.2 - - [22/Nov/2026:01:48:31 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl"\n'
+ERROR = "[Sun Nov 22 01:48:31.033766 2026] [php:notice] [pid 7:tid 7] [client 10.0.0.2:{}] hello {}\n"
+LOG = "/var/log/apache2/access.log"
+APPEND = 0x400
+
+
+class Site(World):
+    """A server on port 80 with its logs open at 7 (access) and 8 (error)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = self.node.logs = LogMessages()
+        self.access = self.logs.add("host", Book("access.log"))
+        self.error = self.logs.add("host", Book("/var/log/apache2/error.log"))
+        self.open(LOG, 7, WRONLY | APPEND).open("/var/log/apache2/error.log", 8, WRONLY | APPEND)
+        self.call("socket", a0=10, a1=1, exit=3).call("bind", a0=3, saddr=inet("::", 80)).call("listen", a0=3)
+
+    def accept(self, fd: int, port: int) -> Site:
+        self.call("accept4", a0=3, exit=fd, saddr=inet("10.0.0.2", port))
+        return self
+
+    def log(self, book: Book, text: str, fd: int, **fields: object) -> Site:
+        book.put(text.encode())
+        self.call("write", a0=fd, exit=len(text.encode()), **fields)
+        return self
+
+    def units(self) -> int:
+        return sum(op == "unit" for _, _, op, _, _ in self.graph.edges)
+
+    def told(self, operation: str) -> list[tuple[str, str]]:
+        """(label of the line, label of what the edge leads to) of all edges of an operation."""
+        labels = self.graph.labels
+        return [(labels[e], labels[c]) for e, _, op, c, _ in self.graph.edges if op == operation]
+
+
+def test_a_line_is_its_units() -> None:
+    site = Site().accept(4, 40_000)
+    site.read(4)
+    site.log(site.access, ACCESS.format("home"), 7)
+    assert site.told("log") == [("LogMessage GET /home 200", "Process p100 /bin/p100")]
+    assert site.logs.joined == {"log": 1, "log_near": 0, "": 0}
+
+
+def test_a_line_covers_what_its_unit_has_done_and_not_its_own_connection_or_log() -> None:
+    site = Site().accept(4, 40_000)
+    site.read(4)
+    site.call("connect", a0=5, saddr=inet("10.0.0.9", 3306)).open("/srv/upload", 6, CREAT | WRONLY).write(6).write(4)
+    site.call("clone", exit=200, a0=0x11).execve("/bin/sh", pid=200, ppid=100)
+    site.log(site.access, ACCESS.format("shell"), 7)
+    covered = {label for _, label in site.told("covers")}
+    assert covered == {"Socket 10.0.0.9:3306", "File /srv/upload", "Process sh /bin/sh"}
+
+
+def test_a_line_of_an_access_log_ends_the_request_on_a_connection_that_stays() -> None:
+    site = Site().accept(4, 40_000)
+    for name in ("one", "two", "three"):
+        site.read(4).write(4)
+        site.log(site.access, ACCESS.format(name), 7)
+    assert site.units() == 3
+    assert len({cause for _, _, op, cause, _ in site.graph.edges if op == "log"}) == 3
+
+
+def test_the_client_that_a_line_names_says_whose_it_is() -> None:
+    site = Site().accept(4, 40_000).accept(5, 40_001)
+    site.read(4).call("connect", a0=6, saddr=inet("10.0.0.9", 3306)).read(5)
+    site.log(site.error, ERROR.format(40_000, "a"), 8)
+    assert ("LogMessage hello a", "Socket 10.0.0.9:3306") in site.told("covers")
+
+
+def test_numbered_connections_keep_their_units_whatever_runs() -> None:
+    site = Site()
+    general = site.logs.add("host", Book("/var/log/general.log"))
+    site.open("/var/log/general.log", 9, WRONLY | APPEND)
+    site.accept(4, 40_000).read(4)
+    site.log(general, "261122  1:48:25\t     4 Connect\ta@b\n", 9)
+    site.accept(5, 40_001).read(5)
+    site.log(general, "\t\t     5 Connect\ta@b\n", 9)
+    site.open("/srv/five", 6, CREAT | WRONLY).write(6)
+    site.log(general, "\t\t     4 Quit\t\n", 9)
+    assert ("LogMessage Quit", "File /srv/five") not in site.told("covers")
+    site.log(general, "\t\t     5 Quit\t\n", 9)
+    assert ("LogMessage Quit", "File /srv/five") in site.told("covers")
+
+
+def test_without_writes_time_joins_what_names_its_client() -> None:
+    site = Site()
+    site.millis = 1_795_312_111_000  # the lines' own time
+    site.accept(4, 40_000).accept(5, 40_001)
+    site.error.put(ERROR.format(40_001, "there").encode())
+    site.millis += 1_000
+    site.read(4)
+    site.accept(6, 40_002).accept(7, 40_001)
+    site.millis += 9_000
+    site.read(4)
+    assert [line for line, _ in site.told("log_near")] == ["LogMessage hello there"]
+
+
+def test_a_line_that_nobody_can_be_found_for_has_no_edge() -> None:
+    site = Site()
+    other = site.logs.add("host", Book("/var/log/other.log"))
+    other.put(b"2026-11-22T01:48:31Z hello\n")
+    site.call("clone", exit=200, a0=0x11).execve("/bin/sh", pid=200, ppid=100)
+    site.millis = 1_795_312_111_000 + 60_000
+    site.read(4).read(4)
+    assert (site.told("log"), site.told("log_near")) == ([], [])
+    assert (site.logs.joined[""], site.node.loss["log_unjoined"]) == (1, 1)
+
+
+def test_a_log_whose_opening_was_lost_is_known_by_the_length_of_its_lines() -> None:
+    site = Site()
+    lost = site.logs.add("host", Book("/var/log/lost.log"))
+    site.millis = 1_795_312_111_000
+    site.log(lost, ERROR.format(40_000, "lost"), 9)
+    site.log(lost, ERROR.format(40_000, "found"), 9)
+    assert [line for line, _ in site.told("log_near")] == ["LogMessage hello lost", "LogMessage hello found"]
+
+
+def test_logs_that_are_opened_and_not_read_are_wanted() -> None:
+    site = Site()
+    site.open("/var/log/new.log", 9, WRONLY | APPEND).open("/srv/data", 10, WRONLY | APPEND)
+    assert site.logs.wanted == {("host", "/var/log/new.log")}
+
+
+@pytest.mark.parametrize("count", [0, 1, 10**12])
+def test_hostile_counts_are_no_error(count: int) -> None:
+    site = Site()
+    site.error.put(b"one line\n")
+    site.call("write", a0=8, exit=count)
+    assert site.error.offset <= 9
+
+
+def test_what_is_a_log_by_its_name() -> None:
+    assert [is_log(name) for name in ("/var/log/x", "/a/b.log", "/a/error_log", "/a/b")] == [True, True, True, False]

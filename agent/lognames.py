@@ -9,10 +9,12 @@ Source: design section 2 (pattern); DisProTrack section IV.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.abstraction import abstract
+from agent.miner import Miner
 from grammar.line import Line
+from grammar.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Named:
 class LogNames:
     """Patterns for lines."""
 
+    def __init__(self, profiles: Sequence[Profile] = ()) -> None:
+        self.profiles = tuple(profiles)
+        self.miners: dict[str, Miner] = {}
+
     def name(self, app: str, exe: bytes, track: tuple[str, str], line: Line) -> Named:
         """The name of a line that a program of an application wrote, in a thread of its own."""
-        return Named(abstract(line.message))
+        return Named(self.miners.setdefault(app, Miner()).template(line.message))

@@ -30,6 +30,7 @@ from agent.publisher import Publisher
 from agent.recording import Recording, open_recording, read_log
 from agent.recording_logs import logs_of
 from grammar import InputError, answered, framed
+from grammar.profile import Profile
 from grammar.signing import SEED, Signer, digest, unseal
 from monitor.alerts import Alert
 from monitor.monitor import Ack, Monitor
@@ -100,6 +101,7 @@ class Replay:
     thresholds: Thresholds = field(default_factory=Thresholds)
     dump: Dump | None = None
     lines: bool = True
+    profiles: Sequence[Profile] = ()
     on_alert: Callable[[Alert], None] = lambda alert: None
     on_epoch: Callable[[int, Sequence[Agent]], None] = lambda start, agents: None
 
@@ -119,6 +121,9 @@ class Replay:
                     agent.advance()
             monitor.end_epoch(self.epoch_millis)
             self.on_epoch(start, agents)
+        for agent in agents:
+            if agent.pipeline.node.logs is not None:
+                agent.report.lines = {key or "unjoined": n for key, n in agent.pipeline.node.logs.joined.items()}
         report.wall_seconds = time.monotonic() - begun
         report.peak_rss_bytes = peak_rss()
         return monitor, report
@@ -127,7 +132,7 @@ class Replay:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
-        logs = logs_of(self.recording.logs[worker].parent, LogNames()) if self.lines else None
+        logs = logs_of(self.recording.logs[worker].parent, LogNames(self.profiles)) if self.lines else None
         refresh = self.thresholds.forget_after // 2
         pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, refresh, logs)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()

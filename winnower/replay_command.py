@@ -21,6 +21,7 @@ from rich.text import Text
 from agent.abstraction import TAU_FILE, TAU_SOCK
 from agent.recording import Recording
 from grammar import InputError
+from grammar.profile import Profile
 from monitor.monitor import Monitor
 from monitor.novelty import Settings
 from monitor.render import alerts_table, safe
@@ -29,6 +30,7 @@ from policies import Policy
 from winnower.console import errors, output
 from winnower.dump import Dump
 from winnower.policy_command import load_policies, shipped_policies
+from winnower.profile_files import read_profiles
 from winnower.replay import Agent, Replay, Thresholds, replay
 from winnower.report import Report
 
@@ -66,6 +68,10 @@ def duration(text: str) -> int:
     "--tau-sock", default=TAU_SOCK, show_default=True, type=click.IntRange(1, 100_000), help="Peers told apart."
 )
 @click.option("--forget-after", help="Leave out of models what nobody has shown for so long (log time; never).")
+@click.option(
+    "--profile", "profile_files", type=click.Path(path_type=Path), multiple=True, help="Log strings of an application."
+)
+@click.option("--no-logs", is_flag=True, help="Leave the applications' own logs out.")
 def replay_command(
     *,
     recording: Path,
@@ -80,6 +86,8 @@ def replay_command(
     tau_file: int,
     tau_sock: int,
     forget_after: str | None,
+    profile_files: Sequence[Path],
+    no_logs: bool,
 ) -> None:
     """Replay RECORDING through one agent per worker and a monitor."""
     if not 0 <= few <= 1:  # not a number is refused too
@@ -87,7 +95,7 @@ def replay_command(
     policies = (*shipped_policies(), *load_policies(policy_files))
     settings = Settings(settle_active=duration(settle), settle_quiet=duration(quiet_for), few=few)
     thresholds = Thresholds(tau_file, tau_sock, duration(forget_after) if forget_after else 0)
-    run = Runner(duration(epoch), policies, settings, thresholds)
+    run = Runner(duration(epoch), policies, settings, thresholds, read_profiles(profile_files), lines=not no_logs)
     monitor, told = replay(recording, state, run, report, dump)
     console = output()
     console.print(summary(monitor, told))
@@ -98,10 +106,18 @@ class Runner:
     """Runs a replay with a progress bar on the terminal."""
 
     def __init__(
-        self, epoch_millis: int, policies: Sequence[Policy], settings: Settings, thresholds: Thresholds | None = None
+        self,
+        epoch_millis: int,
+        policies: Sequence[Policy],
+        settings: Settings,
+        thresholds: Thresholds | None = None,
+        profiles: Sequence[Profile] = (),
+        *,
+        lines: bool = True,
     ) -> None:
         self.epoch_millis, self.policies, self.settings = epoch_millis, policies, settings
         self.thresholds = thresholds or Thresholds()
+        self.profiles, self.lines = profiles, lines
 
     def __call__(self, recording: Recording, dump: Dump | None, store: Store) -> tuple[Monitor, Report]:
         """Replay into `store`."""
@@ -115,8 +131,9 @@ class Runner:
                 progress.update(task, advance=1, what=f"{records:,} records, log time {start // 1000}")
 
             work = Replay(
-                recording, self.epoch_millis, self.policies, self.settings, self.thresholds, dump, on_epoch=shown
-            )
+                recording, self.epoch_millis, self.policies, self.settings, self.thresholds, dump, on_epoch=shown,
+                lines=self.lines, profiles=self.profiles,
+            )  # fmt: skip
             return work.run(store)
 
 
@@ -131,6 +148,10 @@ def summary(monitor: Monitor, report: Report) -> Table:
     deltas, down = sum(w.deltas for w in workers), sum(w.downlink for w in workers)
     rate = f"{records / cpu:,.0f} per CPU second" if cpu else ""
     table.add_row("in", f"{records:,} records, {raw / 1e6:.1f} MB from {len(workers)} workers; {rate}")
+    joined = {how: sum(w.lines.get(how, 0) for w in workers) for how in ("log", "log_near", "unjoined")}
+    if lines := sum(joined.values()):
+        how = f"{joined['log']:,} joined by offset, {joined['log_near']:,} by time, {joined['unjoined']:,} by nothing"
+        table.add_row("lines", f"{lines:,} of application logs: {how}")
     share = f", 1/{raw // up:,} of the raw log" if up else ""
     table.add_row("up", f"{up:,} bytes ({deltas:,} of them deltas){share}; {down:,} bytes down")
     value = report.value(monitor)["apps"]

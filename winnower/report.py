@@ -18,7 +18,7 @@ from monitor.monitor import Monitor
 
 @dataclass(slots=True)
 class WorkerReport:
-    """One worker's counts so far; `epochs` in order."""
+    """One worker's counts so far; `epochs` in order; `lines` of application logs by how they were joined."""
 
     records: int = 0
     events: int = 0
@@ -28,6 +28,7 @@ class WorkerReport:
     uplink: int = 0
     downlink: int = 0
     deltas: int = 0
+    lines: dict[str, int] = field(default_factory=dict)
 
     def add(self, epoch: Epoch, uplink: int, downlink: int, delta: int, seconds: float) -> None:
         """One more epoch."""
@@ -61,6 +62,7 @@ class WorkerReport:
             "events": self.events,
             "raw_bytes": self.raw_bytes,
             "cpu_seconds": round(self.cpu_seconds, 6),
+            "lines": self.lines,
             "epochs": self.epochs,
         }
 

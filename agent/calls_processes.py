@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from agent.calls_files import AT_CWD, WRITE, absolute, argument, file_at, located, number, rescoped
 from agent.containers import HOST, Container, is_runtime, leaves_runtime
 from agent.events import Call
+from agent.logfiles_value import STDERR, STDOUT
 from agent.paths import named
 from agent.processes import Process, Snapshot
 from agent.records import arguments, untrusted
@@ -32,6 +33,7 @@ FORK: Final = EDGE["WAS_TRIGGERED_BY", "fork"]
 USED_EXEC: Final = EDGE["USED", "execve"]
 READ: Final = EDGE["USED", "read"]
 STANDARD_OUTPUT: Final = b"1"
+STANDARD_ERROR: Final = b"2"
 MAX_COMMAND: Final = 200
 
 TAIL: Final = re.compile(
@@ -88,11 +90,20 @@ def execute(node: Node, process: Process, call: Call, kind: int, parameter: str)
     container = _entered(node, process, names, argv, begun(call))
     if container is not None:
         process.fds = rescoped(process.fds, process.ident)
+        _keep_streams(node, process, container)
     run(node, process, names, container, kind)
     for path, mode, artifact in programs:
         program = file_at(node, process, path, mode, "read") if artifact is None or container is not None else artifact
         process.scope.take(program, process.current, USED_EXEC)
     _remember_command(process, argv)
+
+
+def _keep_streams(node: Node, process: Process, container: Container) -> None:
+    """What comes out of a container's first process is kept by its engine, line by line."""
+    for fd, path in ((STANDARD_OUTPUT, STDOUT), (STANDARD_ERROR, STDERR)):
+        handle = process.fds.get(fd)
+        if node.logs is not None and handle is not None and not handle.regular:
+            handle.log = node.logs.stream(container.name, path)
 
 
 def _entered(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -27,6 +28,8 @@ from grammar.lineformat import Reader
 MAX_LINES: Final = 16_384
 MAX_LINE: Final = 1 << 20
 NEAR: Final = 16
+AHEAD: Final = 1_000
+"""Milliseconds by which a line's clock may be ahead of the audit log's."""
 LOW: Final = 64
 """Lines below which a book that has a source reads on."""
 
@@ -42,11 +45,13 @@ class Book:
     """One log file of one container: `path` as the container sees it, or the name that a recording gives it.
 
     `exact` says that writes have claimed lines: then time joins none; `guessed` that whoever wrote them was known by
-    the lengths of lines only. `offset` is that of the first unclaimed byte.
+    the lengths of lines only. `offset` is that of the first unclaimed byte; `upto` that of the next byte to come, in the
+    file that is `generation`, and `begins` that of the book's first.
     """
 
     __slots__ = (
-        "debt", "dropped", "exact", "guessed", "lines", "offset", "partial", "path", "reader", "source", "tail",
+        "begins", "debt", "dropped", "exact", "generation", "guessed", "lines", "offset", "partial", "path", "reader", "source",
+        "tail", "upto",
     )  # fmt: skip
 
     def __init__(self, path: str, source: Iterator[bytes] | None = None) -> None:
@@ -56,6 +61,22 @@ class Book:
         self.reader = Reader()
         self.offset = self.partial = self.debt = self.dropped = 0
         self.exact = self.guessed = False
+        self.generation: object = None
+        self.upto = self.begins = 0
+
+    def take(self, generation: object, offset: int, data: bytes) -> None:
+        """Bytes of a file at their place: another file, or a gap, ends the line before."""
+        if self.generation is None:
+            self.begins = offset
+        elif generation != self.generation or offset != self.upto:
+            self.begin()
+            self.debt = 0
+        self.generation, self.upto = generation, offset + len(data)
+        self.put(data)
+
+    def entry(self, data: bytes, millis: int) -> None:
+        """A whole entry of a stream, with a time of its own."""
+        self._add([data], millis)
 
     def put(self, data: bytes) -> None:
         """The next bytes of the file."""
@@ -81,15 +102,39 @@ class Book:
             self.tail = bytearray()
         self.reader.reset()
 
-    def claim(self, count: int) -> list[Entry]:
-        """The lines that a write of `count` bytes has ended; empty if it ended none (or they are not there yet)."""
+    def claim(self, count: int, millis: int = 0, since: int = 0) -> list[Entry]:
+        """The lines that a write of `count` bytes at `millis` has ended; empty if it ended none.
+
+        The first claim of a book that may hold lines from before `since`, when writes began to be seen, or lack lines
+        from after, has to find its place: a line of its length and time.
+        """
         self._fill()
         lines = self.lines
+        if not self.exact and not self._is_fresh(since):
+            return self._placed(count, millis)
         if not self.partial and lines and lines[0].size == count:
             self.offset += count
             return [lines.popleft()]
         found = self._near(count)
         return found if found is not None else self._in_order(count)
+
+    def _is_fresh(self, since: int) -> bool:
+        """Whether the book begins with the file, and the file after `since`."""
+        if self.begins:
+            return False
+        time = self.time()
+        return time is None or time + AHEAD >= since
+
+    def _placed(self, count: int, millis: int) -> list[Entry]:
+        """A line of just that length and about that time; lines before it are left to time."""
+        for position, entry in zip(range(NEAR), self.lines, strict=False):
+            line = entry.line
+            if entry.size == count and line is not None and line.millis is not None:
+                if abs(millis - line.millis) <= AHEAD + line.grain:
+                    del self.lines[position]
+                    self.offset += count
+                    return [entry]
+        return []
 
     def head(self) -> Entry | None:
         """The first unclaimed line."""
@@ -151,9 +196,12 @@ class Book:
         self.debt += count - begun
         return found
 
-    def _add(self, lines: Iterable[bytes]) -> None:
-        for line in lines:
-            self.lines.append(Entry(len(line), self.reader.feed(line)))
+    def _add(self, lines: Iterable[bytes], millis: int = 0) -> None:
+        for raw in lines:
+            line = self.reader.feed(raw)
+            if millis and line is not None and line.millis is None:
+                line = replace(line, millis=millis, grain=1)
+            self.lines.append(Entry(len(raw), line))
         while len(self.lines) > MAX_LINES and self.source is None:
             self.dropped += self.lines[0].size - self.partial
             self.skip()

@@ -17,12 +17,14 @@ Source: DisProTrack sections V and VI (ASCL, Algorithm 2); design section 2 (Log
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from posixpath import basename
 from typing import TYPE_CHECKING, Final
 
 from agent.events import Call
 from agent.files import path_of
 from agent.logbook import Book
+from agent.logfiles_value import Piece, is_log
 from agent.lognames import LogNames, Named
 from agent.logtimes import DRIFT, Writer, joined_by_time
 from agent.processes import Handle, Process
@@ -43,9 +45,10 @@ CONNECTIONS: Final = frozenset({"mysql_general", "mysql_error", "nginx_error"})
 MAX_CONNECTIONS: Final = 1_024
 BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
-MAX_WANTED: Final = 256
-MAX_STARTED: Final = 3
-"""Programs that a line's state is told apart by, of those that its unit has started."""
+MAX_BOOKS: Final = 64
+"""Logs of one container."""
+MAX_STARTED: Final = 8
+"""Programs that a line's state is told apart by: `started` by its unit, or `ran` if they had ended by then."""
 UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
 
 
@@ -53,15 +56,17 @@ class LogMessages:
     """The logs of one worker's containers.
 
     `names` gives lines their patterns; `joined` counts lines by operation; `wanted` are logs that have been opened, by
-    container and path, and are not read yet.
+    container and path, since pieces were taken last: whoever reads logs may not know of them. `began` is the time of
+    the first event.
     """
 
-    __slots__ = ("_connections", "books", "joined", "names", "wanted")
+    __slots__ = ("_connections", "began", "books", "joined", "names", "wanted")
 
     def __init__(self, names: LogNames | None = None) -> None:
         self.names = names or LogNames()
         self.books: dict[str, dict[str, Book]] = {}
         self.joined = {"log": 0, "log_near": 0, "": 0}
+        self.began = 0
         self.wanted: set[tuple[str, str]] = set()
         self._connections: dict[tuple[str, str], Actor] = {}
 
@@ -75,9 +80,32 @@ class LogMessages:
             return None
         books = self.books.get(container, {})
         found = books.get(path) or books.get(basename(path))
-        if found is None and appends and len(self.wanted) < MAX_WANTED and is_log(path):
+        if found is None and appends and len(books) < MAX_BOOKS and is_log(path):
             self.wanted.add((container, path))
+            found = self.add(container, Book(path))
         return found
+
+    def stream(self, container: str, path: str) -> Book | None:
+        """The book of what the engine keeps of a container's standard output or error."""
+        if len(self.books.get(container, ())) >= MAX_BOOKS:
+            return None
+        return self.add(container, Book(path))
+
+    def take(self, pieces: Iterable[Piece]) -> None:
+        """What has been read of logs since the last call."""
+        for piece in pieces:
+            book = self.opened(piece.container, piece.path, appends=True) or self.stream(piece.container, piece.path)
+            if book is None:
+                continue
+            if piece.millis:
+                book.entry(piece.data, piece.millis)
+            else:
+                book.take(piece.generation, piece.offset, piece.data)
+        self.wanted.clear()
+
+    def retire(self, container: str) -> None:
+        """A container has ended, and so have its logs."""
+        self.books.pop(container, None)
 
     def wrote(self, node: Node, process: Process, handle: Handle, call: Call) -> None:
         """A write to a log, or to a file that is not known: the lines that it has ended are this process's."""
@@ -89,7 +117,7 @@ class LogMessages:
             book = handle.log = self._guess(process.scope.container, count, node.time.clock.millis)
             if book is None:
                 return
-        for entry in book.claim(count):
+        for entry in book.claim(count, node.time.clock.millis, self.began):
             book.exact = True
             if entry.line is not None:
                 writer = Writer(process, self._unit(process, entry.line))
@@ -110,10 +138,11 @@ class LogMessages:
 
     def tick(self, node: Node) -> None:
         """A second has passed: lines that no write has claimed are joined by time."""
+        self.began = self.began or node.time.clock.millis
         for container, books in self.books.items():
             scope = node.scopes.get(container)
             for book in books.values():
-                for line, writer in joined_by_time(node, scope, book) if scope is not None else ():
+                for line, writer in joined_by_time(node, scope, book, self.began) if scope is not None else ():
                     if writer is not None:
                         self.tell(node, book, writer, line, "log_near")
                     else:
@@ -138,7 +167,7 @@ class LogMessages:
             unit = begin(process, BY_LOG.partition(" ")[2])
         scope = process.scope
         started = [one for one in unit.did or () if isinstance(one, Process) and one.scope is scope]
-        tags = tuple(sorted({f"started {one.label}" for one in started}))[:MAX_STARTED]
+        tags = tuple(sorted({f"{'ran' if one.dead else 'started'} {one.label}" for one in started}))[:MAX_STARTED]
         vertex = scope.vertex(f"LogMessage {named.pattern}", tags, f"log:{book.path}:{book.offset}")
         vertex.command = named.node
         scope.edge(vertex, LOG[operation], unit.vertex)
@@ -184,15 +213,6 @@ class LogMessages:
                     del self._connections[next(iter(self._connections))]
                 self._connections[key] = found
         return found
-
-
-def is_log(path: str) -> bool:
-    """Whether a file's name says that it is a log.
-
-    >>> is_log("/var/log/messages"), is_log("/srv/app/server.log"), is_log("/var/lib/dpkg/status")
-    (True, True, False)
-    """
-    return path.startswith("/var/log/") or path.endswith((".log", "_log", ".err"))
 
 
 def _end(process: Process, unit: Actor, line: Line, named: Named) -> None:

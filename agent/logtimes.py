@@ -42,8 +42,8 @@ class Writer(NamedTuple):
     unit: Actor
 
 
-def joined_by_time(node: Node, scope: Scope, book: Book) -> Iterator[tuple[Line, Writer | None]]:
-    """The lines of a book that are due, each with its writer, if there can be just one."""
+def joined_by_time(node: Node, scope: Scope, book: Book, since: int) -> Iterator[tuple[Line, Writer | None]]:
+    """The lines of a book that are due, each with its writer, if there can be just one; none from before `since`."""
     now = node.time.clock.millis
     if scope.recent is None and not book.exact:
         scope.recent = deque(maxlen=MAX_RECENT)
@@ -52,7 +52,7 @@ def joined_by_time(node: Node, scope: Scope, book: Book) -> Iterator[tuple[Line,
         if due is None or due + (STUCK if book.exact else DRIFT) > now:
             return
         line = book.skip().line
-        if line is not None:
+        if line is not None and due + DRIFT >= since:
             yield line, None if book.exact else _writer(node, scope, book, line)
 
 

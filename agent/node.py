@@ -152,6 +152,8 @@ class Node:
             self.forget(process)
         self.orphans = {key: kept for key, kept in self.orphans.items() if key[0] != name}
         self._numbered = max(self._numbered, scope.made)
+        if self.logs is not None:
+            self.logs.retire(name)
         del self.scopes[name], self.files[name]
         return True
 
@@ -314,6 +316,7 @@ def _inherit(process: Process, snapshot: Snapshot) -> None:
     if process.scope is snapshot.scope:
         process.fds = snapshot.fds
         process.scope.trigger(process.base, EDGE["WAS_TRIGGERED_BY", "fork"], snapshot.vertex)
+        process.owner = snapshot.unit
         if snapshot.unit is not None and snapshot.unit.did is not None and len(snapshot.unit.did) < MAX_DID:
             snapshot.unit.did[process] = None
     else:

@@ -97,8 +97,8 @@ class Handle:
 class Snapshot:
     """What a child gets: descriptors, and who and what the parent was when it forked.
 
-    `named` says that only the number that the call returned can name the child; `unit` is the unit that forked, if
-    one did.
+    `named` says that only the number that the call returned can name the child; `unit` is the unit that forked, or that
+    had started who forked.
     """
 
     __slots__ = (
@@ -107,7 +107,7 @@ class Snapshot:
 
     def __init__(self, process: Process, millis: int, *, named: bool = False, shared: bool = False) -> None:
         self.vertex, self.scope = process.current.vertex, process.scope
-        self.unit = process.current if process.current.did is not None else None
+        self.unit = process.current if process.current.did is not None else process.owner
         self.label, self.lineage = process.label, process.lineage
         self.comm, self.exe, self.joining = process.comm, process.exe, process.joining
         self.fds = process.fds if shared else {fd: handle.inherited() for fd, handle in process.fds.items()}
@@ -116,7 +116,10 @@ class Snapshot:
 
 
 class Process:
-    """One process between fork or exec and the next exec or exit; `born` is the stamp of its first event."""
+    """One process between fork or exec and the next exec or exit; `born` is the stamp of its first event.
+
+    `owner` is the unit, of another process, that has started it or one of its parents.
+    """
 
     __slots__ = (
         "base",
@@ -134,6 +137,7 @@ class Process:
         "joining",
         "label",
         "lineage",
+        "owner",
         "pending",
         "pid",
         "scope",
@@ -151,6 +155,7 @@ class Process:
         self.dead = False
         self.comm = self.exe = b""
         self.joining = ""
+        self.owner: Actor | None = None
 
     def put(self, fd: bytes, handle: Handle, cloexec: bool) -> None:
         """A new descriptor."""

@@ -6,7 +6,7 @@ import pytest
 from lines import CREAT, WRONLY, World, inet
 
 from agent.logbook import Book
-from agent.logmessages import LogMessages, is_log
+from agent.logmessages import LogMessages
 
 ACCESS = '10.0.0.2 - - [22/Nov/2026:01:48:31 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl"\n'
 ERROR = "[Sun Nov 22 01:48:31.033766 2026] [php:notice] [pid 7:tid 7] [client 10.0.0.2:{}] hello {}\n"
@@ -137,7 +137,3 @@ def test_hostile_counts_are_no_error(count: int) -> None:
     site.error.put(b"one line\n")
     site.call("write", a0=8, exit=count)
     assert site.error.offset <= 9
-
-
-def test_what_is_a_log_by_its_name() -> None:
-    assert [is_log(name) for name in ("/var/log/x", "/a/b.log", "/a/error_log", "/a/b")] == [True, True, True, False]

@@ -112,11 +112,11 @@ def give_fd(node: Node, process: Process, call: Call, kind: int, _: str) -> None
         process.current = unit
     giver = process.current.vertex
     target = handle.target or handle.source
+    if node.logs is not None and kind in _CONTENT and (handle.log is not None or handle.unknown):
+        node.logs.wrote(node, process, handle, call)  # a line stands just before its write
     if target is not None and (handle.gave is not giver or handle.gave_kind != kind):
         process.scope.give(target, process.current, kind)
         handle.gave, handle.gave_kind = giver, kind
-    if node.logs is not None and kind in _CONTENT and (handle.log is not None or handle.unknown):
-        node.logs.wrote(node, process, handle, call)
 
 
 def copy_fd(node: Node, process: Process, call: Call, kind: int, parameter: str) -> None:

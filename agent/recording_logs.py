@@ -2,8 +2,9 @@
 
 Rules of this file
     - Rotated files (`error.log.1`, `xferlog.2`) are read before the one that took their place, as one book: bytes in
-      the order in which they were written. Compressed ones are left out.
-    - Only plain files below the recording are read, no links; at most `MAX_FILES` a container. Reading is lazy.
+      the order in which they were written. Packed by others they are left out.
+    - Only plain files (and such that a recording has packed, `.zst`) below the recording are read, no links; at most
+      `MAX_FILES` a container. Reading is lazy.
 
 Source: recordings' README; design section 2 (recording).
 """
@@ -18,9 +19,8 @@ from typing import Final
 from agent.logbook import Book
 from agent.logmessages import LogMessages
 from agent.lognames import LogNames
-from grammar import InputError
+from agent.recording import read_log
 
-CHUNK: Final = 1 << 16
 MAX_FILES: Final = 64
 _ROTATED: Final = re.compile(r"(.+?)(?:\.([0-9]{1,4}))?")
 
@@ -41,8 +41,8 @@ def _books(folder: Path) -> dict[str, list[Path]]:
     """The files of each log, oldest first."""
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in sorted(folder.iterdir())[:MAX_FILES]:
-        if path.is_file() and not path.is_symlink() and path.suffix not in (".gz", ".zst", ".xz", ".bz2"):
-            parts = _ROTATED.fullmatch(path.name)
+        if path.is_file() and not path.is_symlink() and path.suffix not in (".gz", ".xz", ".bz2"):
+            parts = _ROTATED.fullmatch(path.name.removesuffix(".zst"))
             assert parts is not None
             found.setdefault(parts[1], []).append((-int(parts[2] or 0), path))
     return {name: [path for _, path in sorted(files)] for name, files in found.items()}
@@ -50,9 +50,5 @@ def _books(folder: Path) -> dict[str, list[Path]]:
 
 def _bytes(paths: Sequence[Path]) -> Iterator[bytes]:
     for path in paths:
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(CHUNK):
-                    yield chunk
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=str(path)) from None
+        if path.stat().st_size:
+            yield from read_log(path)

@@ -25,6 +25,7 @@ from grammar.profile import Profile
 from monitor.monitor import Monitor
 from monitor.novelty import Settings
 from monitor.render import alerts_table, safe
+from monitor.render_units import units_of_alerts
 from monitor.store import Store
 from policies import Policy
 from winnower.console import errors, output
@@ -100,6 +101,7 @@ def replay_command(
     console = output()
     console.print(summary(monitor, told))
     console.print(alerts_table(monitor.alerts))
+    console.print(units_of_alerts({name: app.model for name, app in monitor.apps.items()}, monitor.alerts))
 
 
 class Runner:

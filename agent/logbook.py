@@ -45,13 +45,14 @@ class Book:
     """One log file of one container: `path` as the container sees it, or the name that a recording gives it.
 
     `exact` says that writes have claimed lines: then time joins none; `guessed` that whoever wrote them was known by
-    the lengths of lines only. `offset` is that of the first unclaimed byte; `upto` that of the next byte to come, in the
-    file that is `generation`, and `begins` that of the book's first.
+    the lengths of lines only. `offset` is that of the first unclaimed byte; `upto` that of the next byte to come, in
+    the file that is `generation`, and `begins` that of the book's first. `near` is about when lines are written: some
+    name no year.
     """
 
     __slots__ = (
-        "begins", "debt", "dropped", "exact", "generation", "guessed", "lines", "offset", "partial", "path", "reader", "source",
-        "tail", "upto",
+        "begins", "debt", "dropped", "exact", "generation", "guessed", "lines", "near", "offset", "partial", "path",
+        "reader", "source", "tail", "upto",
     )  # fmt: skip
 
     def __init__(self, path: str, source: Iterator[bytes] | None = None) -> None:
@@ -62,7 +63,7 @@ class Book:
         self.offset = self.partial = self.debt = self.dropped = 0
         self.exact = self.guessed = False
         self.generation: object = None
-        self.upto = self.begins = 0
+        self.upto = self.begins = self.near = 0
 
     def take(self, generation: object, offset: int, data: bytes) -> None:
         """Bytes of a file at their place: another file, or a gap, ends the line before."""
@@ -108,6 +109,7 @@ class Book:
         The first claim of a book that may hold lines from before `since`, when writes began to be seen, or lack lines
         from after, has to find its place: a line of its length and time.
         """
+        self.near = millis or self.near
         self._fill()
         lines = self.lines
         if not self.exact and not self._is_fresh(since):
@@ -128,12 +130,10 @@ class Book:
     def _placed(self, count: int, millis: int) -> list[Entry]:
         """A line of just that length and about that time; lines before it are left to time."""
         for position, entry in zip(range(NEAR), self.lines, strict=False):
-            line = entry.line
-            if entry.size == count and line is not None and line.millis is not None:
-                if abs(millis - line.millis) <= AHEAD + line.grain:
-                    del self.lines[position]
-                    self.offset += count
-                    return [entry]
+            if entry.size == count and _is_of(entry.line, millis):
+                del self.lines[position]
+                self.offset += count
+                return [entry]
         return []
 
     def head(self) -> Entry | None:
@@ -198,7 +198,7 @@ class Book:
 
     def _add(self, lines: Iterable[bytes], millis: int = 0) -> None:
         for raw in lines:
-            line = self.reader.feed(raw)
+            line = self.reader.feed(raw, self.near or None)
             if millis and line is not None and line.millis is None:
                 line = replace(line, millis=millis, grain=1)
             self.lines.append(Entry(len(raw), line))
@@ -215,3 +215,8 @@ class Book:
                 self.begin()
                 return
             self.put(data)
+
+
+def _is_of(line: Line | None, millis: int) -> bool:
+    """Whether a line says that it is about that old."""
+    return line is not None and line.millis is not None and abs(millis - line.millis) <= AHEAD + line.grain

@@ -97,6 +97,7 @@ class LogMessages:
             book = self.opened(piece.container, piece.path, appends=True) or self.stream(piece.container, piece.path)
             if book is None:
                 continue
+            book.near = piece.millis_read
             if piece.millis:
                 book.entry(piece.data, piece.millis)
             else:
@@ -142,6 +143,7 @@ class LogMessages:
         for container, books in self.books.items():
             scope = node.scopes.get(container)
             for book in books.values():
+                book.near = book.near or self.began
                 for line, writer in joined_by_time(node, scope, book, self.began) if scope is not None else ():
                     if writer is not None:
                         self.tell(node, book, writer, line, "log_near")

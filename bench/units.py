@@ -27,7 +27,7 @@ from pathlib import Path
 from time import process_time
 from unittest.mock import patch
 
-from units_graph import Watched, ancestors, components, requests_of
+from units_graph import Watched, ancestors, requests_of
 
 from agent import calls_sockets
 from agent.containers import Containers
@@ -114,13 +114,13 @@ def scenarios(recording: Recording, graphs: dict[str, Watched], told: Sequence[d
         rows[name].append((row[0], row[1], row[2], row[3]))
     seconds = sum(graph.seconds for graph in graphs.values())
     rounds = len(starts)
-    print("\n| scenario | rounds | requests | units | edges of units | components | edges a unit |")
+    print("\nUnits are those of the web servers (one a request) and of the database (one a connection).\n")
+    print("| scenario | rounds | requests | units | edges of units | components | edges a unit |")
     print("|---|---|---|---|---|---|---|")
     for name, found in sorted(rows.items()):
         requests, served, edges, parts = (sum(one[position] for one in found) for position in range(4))
-        print(
-            f"| {name} | {len(found)} | {requests:,} | {served:,} | {edges:,} | {parts:,} | {edges / max(1, served):.1f} |"
-        )
+        each = edges / max(1, served)
+        print(f"| {name} | {len(found)} | {requests:,} | {served:,} | {edges:,} | {parts:,} | {each:.1f} |")
     phases(recording, graphs, seconds, rounds)
 
 
@@ -151,9 +151,7 @@ def phases(recording: Recording, graphs: dict[str, Watched], seconds: float, rou
         print(f"| {name} | {spent:.2f} | {1000 * spent / rounds:.0f} |")
 
 
-def explosion(
-    recording: Recording, names: LogNames, graphs: dict[str, Watched], attack: dict[str, str]
-) -> bool:
+def explosion(recording: Recording, names: LogNames, graphs: dict[str, Watched], attack: dict[str, str]) -> bool:
     """Ancestors of the socket that the attack's last step has connected to."""
     worker, container = attack["worker"], attack["container"]
     undivided = watched(recording, worker, names, with_units=False)
@@ -167,9 +165,8 @@ def explosion(
         kinds = Counter(graph.labels[one].partition(" ")[0] for one in found)
         sizes.append(len(found))
         size = sum(1 for one in graph.labels if one[0] == container)
-        print(
-            f"| {title} | {size:,} | **{len(found):,}** | {kinds['Process']:,} | {kinds['File']:,} | {kinds['Socket']:,} |"
-        )
+        parts = " | ".join(f"{kinds[kind]:,}" for kind in ("Process", "File", "Socket"))
+        print(f"| {title} | {size:,} | **{len(found):,}** | {parts} |")
     return 0 < sizes[0] < sizes[1]
 
 

@@ -24,7 +24,7 @@ _REQUEST = re.compile(r"LogMessage (?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|\{[
 
 @dataclass(slots=True)
 class Unit:
-    """One unit: where, when it began, whether a client's connection began it, how many lines of an access log it has."""
+    """One unit: where, when it began, whether a client began it, how many lines of an access log it has."""
 
     container: str
     begun: int

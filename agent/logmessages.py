@@ -43,6 +43,7 @@ COVERS: Final = {
 CONNECTIONS: Final = frozenset({"mysql_general", "mysql_error", "nginx_error"})
 """Formats whose thread is the number of a connection: one unit each, whatever thread of the process serves it."""
 MAX_CONNECTIONS: Final = 1_024
+SEVERAL: Final = "*"
 BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
 MAX_BOOKS: Final = 64
@@ -60,7 +61,7 @@ class LogMessages:
     the first event.
     """
 
-    __slots__ = ("_connections", "began", "books", "joined", "names", "wanted")
+    __slots__ = ("_connections", "_threads", "began", "books", "joined", "names", "wanted")
 
     def __init__(self, names: LogNames | None = None) -> None:
         self.names = names or LogNames()
@@ -68,6 +69,7 @@ class LogMessages:
         self.joined = {"log": 0, "log_near": 0, "": 0}
         self.began = 0
         self.wanted: set[tuple[str, str]] = set()
+        self._threads: dict[str, str] = {}
         self._connections: dict[tuple[str, str], Actor] = {}
 
     def add(self, container: str, book: Book) -> Book:
@@ -156,7 +158,7 @@ class LogMessages:
     def _alone(self, node: Node, container: str, book: Book, line: Line) -> None:
         """A line that nobody can be found for."""
         scope = node.scopes[container]
-        named = self.names.name(scope.app, b"", ("", ""), line)
+        named = self.names.name(scope.app, b"", "", line)
         scope.vertex(f"LogMessage {named.pattern}", (), f"log:{book.path}:{book.offset}")
         self.joined[""] += 1
         node.loss.note("log_unjoined")
@@ -164,8 +166,8 @@ class LogMessages:
     def tell(self, node: Node, book: Book, writer: Writer, line: Line, operation: str) -> None:
         """A LogMessage of a unit, with what it covers."""
         process, unit = writer
-        named = self.names.name(process.scope.app, process.exe, (process.ident, line.thread), line)
-        if unit.did is None and named.begins and operation == "log":
+        named = self.names.name(process.scope.app, process.exe, process.ident, line)
+        if named.begins and operation == "log" and self._is_alone(process, line.thread) and _by_log(unit):
             unit = begin(process, BY_LOG.partition(" ")[2])
         scope = process.scope
         started = [one for one in unit.did or () if isinstance(one, Process) and one.scope is scope]
@@ -203,6 +205,17 @@ class LogMessages:
             return self._connection(process, line.thread)
         return current
 
+    def _is_alone(self, process: Process, thread: str) -> bool:
+        """Whether all lines of a process have named one thread: others' calls could not be told from its."""
+        known = self._threads.get(process.ident)
+        if known is None:
+            if len(self._threads) >= MAX_CONNECTIONS:
+                del self._threads[next(iter(self._threads))]
+            self._threads[process.ident] = known = thread
+        elif known != thread:
+            self._threads[process.ident] = known = SEVERAL
+        return known != SEVERAL
+
     def _connection(self, process: Process, number: str) -> Actor:
         """The unit of a numbered connection: the one that ran when the number was first met, while it lasts."""
         key = process.ident, number
@@ -221,5 +234,10 @@ def _end(process: Process, unit: Actor, line: Line, named: Named) -> None:
     """A line of an access log ends a request; the last of an iteration ends a unit that no connection carries."""
     if line.ends:
         unit.done = True
-    elif named.ends and unit is process.current and unit.context[-1] == BY_LOG:
+    elif named.ends and not named.begins and unit is process.current and _by_log(unit):
         process.current = process.base
+
+
+def _by_log(unit: Actor) -> bool:
+    """Whether a line may end it: a unit that a line has begun, or none."""
+    return unit.did is None or BY_LOG in unit.context

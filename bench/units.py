@@ -32,7 +32,7 @@ from units_graph import Watched, ancestors, requests_of
 from agent import calls_sockets
 from agent.containers import Containers
 from agent.events import AuditParser
-from agent.lognames import LogNames
+from agent.lognames import LogNames, Profiles
 from agent.node import Node
 from agent.pipeline import Pipeline
 from agent.processes import Process
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     recording = open_recording(given.recording)
     labels = json.loads((given.recording / "labels.json").read_text(encoding="utf-8"))
-    names = LogNames(read_profiles(given.profile))
+    names = LogNames(Profiles(read_profiles(given.profile)))
     graphs = {worker: watched(recording, worker, names) for worker in recording.logs}
     right = units(graphs, recording)
     if "scenarios" in labels:

@@ -24,7 +24,7 @@ import msgspec
 from agent.abstraction import TAU_FILE, TAU_SOCK, Abstraction
 from agent.containers import Container, Containers
 from agent.epochs import Epoch
-from agent.lognames import LogNames
+from agent.lognames import LogNames, Profiles
 from agent.pipeline import Pipeline
 from agent.publisher import Publisher
 from agent.recording import Recording, open_recording, read_log
@@ -132,7 +132,7 @@ class Replay:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
         recorder = self.dump.of(worker) if self.dump is not None else None
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
-        logs = logs_of(self.recording.logs[worker].parent, LogNames(self.profiles)) if self.lines else None
+        logs = logs_of(self.recording.logs[worker].parent, LogNames(Profiles(self.profiles))) if self.lines else None
         refresh = self.thresholds.forget_after // 2
         pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, refresh, logs)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()

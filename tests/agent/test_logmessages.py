@@ -7,6 +7,8 @@ from lines import CREAT, WRONLY, World, inet
 
 from agent.logbook import Book
 from agent.logmessages import LogMessages
+from agent.lognames import LogNames, Profiles
+from grammar.profile import Binary, EventLoop, Function, LogString, Point, Profile
 
 ACCESS = '10.0.0.2 - - [22/Nov/2026:01:48:31 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl"\n'
 ERROR = "[Sun Nov 22 01:48:31.033766 2026] [php:notice] [pid 7:tid 7] [client 10.0.0.2:{}] hello {}\n"
@@ -137,3 +139,35 @@ def test_hostile_counts_are_no_error(count: int) -> None:
     site.error.put(b"one line\n")
     site.call("write", a0=8, exit=count)
     assert site.error.offset <= 9
+
+
+def looping(thread: str = "") -> Site:
+    """A program that takes jobs in a loop, without connections, and says where each begins and ends."""
+    strings = tuple(
+        LogString(str(n), text, text, 0, n, "emits") for n, text in enumerate(("job begins now", "job is done now"))
+    )
+    function = Function("loop", 0, 0, (Point(0), Point(1)), ((-1, 0), (0, 1), (1, 0)))
+    profile = Profile((Binary("/bin/p100", "", ""),), strings, (function,), (EventLoop(0, ("0",), ("1",)),))
+    site = Site()
+    site.logs.names = LogNames(Profiles([profile]))
+    for job in range(3):
+        for text, file in (
+            ("job begins now", f"/srv/job-{'abc'[job]}"),
+            ("job is done now", f"/srv/rest-{'abc'[job]}"),
+        ):
+            where = f"{thread or '7'}{job if thread else ''}"
+            line = f"[Sun Nov 22 01:48:31.033766 2026] [core:notice] [pid 7:tid {where}] {text}\n"
+            site.log(site.error, line, 8)
+            site.open(file, 6, CREAT | WRONLY).write(6).close(6)
+    return site
+
+
+def test_a_loop_without_connections_is_cut_where_its_profile_says() -> None:
+    site = looping()
+    covered = [(line, file) for line, file in site.told("covers") if "done" in line]
+    assert site.units() == 3
+    assert covered == [("LogMessage job is done now", f"File /srv/job-{job}") for job in "abc"]
+
+
+def test_a_loop_of_several_threads_is_not_cut_by_lines() -> None:
+    assert looping("8").units() <= 1

@@ -30,7 +30,7 @@ from agent.logtimes import DRIFT, Writer, joined_by_time
 from agent.processes import Handle, Process
 from agent.units import begin
 from agent.upg import EDGE, Actor, Artifact, Scope
-from grammar.line import Line
+from grammar.line import MAX_PROGRAMS, RAN, STARTED, Line
 
 if TYPE_CHECKING:
     from agent.node import Node
@@ -48,8 +48,6 @@ BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
 MAX_BOOKS: Final = 64
 """Logs of one container."""
-MAX_STARTED: Final = 8
-"""Programs that a line's state is told apart by: `started` by its unit, or `ran` if they had ended by then."""
 UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
 
 
@@ -171,7 +169,7 @@ class LogMessages:
             unit = begin(process, BY_LOG.partition(" ")[2])
         scope = process.scope
         started = [one for one in unit.did or () if isinstance(one, Process) and one.scope is scope]
-        tags = tuple(sorted({f"{'ran' if one.dead else 'started'} {one.label}" for one in started}))[:MAX_STARTED]
+        tags = tuple(sorted({(RAN if one.dead else STARTED) + one.label for one in started}))[:MAX_PROGRAMS]
         vertex = scope.vertex(f"LogMessage {named.pattern}", tags, f"log:{book.path}:{book.offset}")
         vertex.command = named.node
         scope.edge(vertex, LOG[operation], unit.vertex)

@@ -29,6 +29,8 @@ def properties_of(label: str) -> dict[str, str]:
 
     >>> properties_of("Process cp /usr/bin/cp"), properties_of("Socket 10.0.0.1:{port}>*:80")["local"]
     ({'name': 'cp', 'exe': '/usr/bin/cp'}, '*:80')
+    >>> properties_of("LogMessage GET /x 200")
+    {'message': 'GET /x 200'}
     """
     kind, _, rest = label.partition(" ")
     if kind == "Process":
@@ -38,6 +40,8 @@ def properties_of(label: str) -> dict[str, str]:
         return {"path": rest, "name": rest.rpartition("/")[2]}
     if kind == "Socket":
         return _socket(rest)
+    if kind == "LogMessage":
+        return {"message": rest}
     return {"name": rest} if rest else {}
 
 

@@ -12,6 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STARTED = "started "
+RAN = "ran "
+"""Tags of a line's state: programs that its unit had started by then, and such of them as had ended by then."""
+MAX_PROGRAMS = 12
+"""Tags of one state; where there are as many, there may be more."""
 MAX_MESSAGE = 4_096
 """Characters of a message that are kept; the rest is cut (`cut` says so)."""
 

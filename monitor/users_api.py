@@ -1,11 +1,12 @@
-"""The API for people: applications, nodes, traces (with instances), queries, alerts, agents, schedule, control. JSON.
+"""The API for people: applications, nodes, traces (with instances), queries, log lines, alerts, agents, control. JSON.
 
 Rules of this file
     - Every request carries the bearer token; it is compared in constant time. Nothing else lets anybody in.
     - Questions are answered in threads of their own, on immutable models that the writer hands out: a question never
       holds up an envelope. So many questions at once; more are told to come again.
     - Texts in answers are data: JSON in ASCII, safe inside a page (`monitor.render.to_json`). With `format=` (and
-      `width=`) an answer is the text that the command line prints of a state folder in that format.
+      `width=`) an answer is the text that the command line prints of a state folder in that format (about a line of a
+      log, that text beside whether anything matched).
 
 Complexity: as `monitor.query`; one errand to the writer per question.
 Source: design section 5; issue "live monitor" (distributed query, follow alerts).
@@ -31,9 +32,13 @@ from monitor.agents_api import AgentsApi
 from monitor.alerts import Alert
 from monitor.asking import question_for
 from monitor.instances import Gathered, show_instances
+from monitor.lines import Told, trace_line
+from monitor.lines_index import Indexes
+from monitor.lines_value import told_value
 from monitor.logs import log
 from monitor.query import Answer, find_nodes, trace
 from monitor.render import alerts_table, rows_table, safe, show_answer, time_text, to_json
+from monitor.render_lines import show_told
 from monitor.schedule import Life
 from monitor.service import BusyError
 from monitor.store import Store
@@ -60,6 +65,7 @@ class UsersApi:
         self._inside = 0
         self._fresh = asyncio.Event()
         self._reader: Store | None = None
+        self._indexes = Indexes()
 
     def routes(self) -> list[Route]:
         """Paths and what answers them."""
@@ -69,6 +75,7 @@ class UsersApi:
             Route("/v1/ancestors/{node}", self._guarded(lambda request: self.trace(request, "ancestors"))),
             Route("/v1/descendants/{node}", self._guarded(lambda request: self.trace(request, "descendants"))),
             Route("/v1/query", self._guarded(self.query), methods=["POST"]),
+            Route("/v1/trace-log", self._guarded(self.trace_log), methods=["POST"]),
             Route("/v1/alerts", self._guarded(self.alerts)),
             Route("/v1/agents", self._guarded(self.listed)),
             Route("/v1/schedule", self._guarded(self.schedule)),
@@ -202,12 +209,15 @@ class UsersApi:
         )
         return Gathered.of(outcome.question, outcome.asked, outcome.replies, seconds), runs
 
-    async def query(self, request: Request) -> object:
-        """The policy language; the body is the text, `?app=APP` restricts it."""
+    async def _body(self, request: Request, what: str) -> bytes:
         size = announced(request.scope)
         if size > MAX_BODY:
-            raise HttpError(413, "too long a query")
-        body = await read_body(request.receive, size, self.agents.slow)
+            raise HttpError(413, f"too long a {what}")
+        return await read_body(request.receive, size, self.agents.slow)
+
+    async def query(self, request: Request) -> object:
+        """The policy language; the body is the text, `?app=APP` restricts it."""
+        body = await self._body(request, "query")
         try:
             parsed = parse_query(body.decode(), "query")
         except UnicodeDecodeError:
@@ -221,6 +231,36 @@ class UsersApi:
         if how == "table":
             return await self._thought(lambda: _text_of(rows_table(found), width))
         return await self._thought(lambda: to_json(found)) if how else {"rows": found[:ROWS], "cut": len(found) > ROWS}
+
+    async def trace_log(self, request: Request) -> object:
+        """What a line of a log stands for: the body is the line, `?app=&since=MILLIS&until=MILLIS` narrow it.
+
+        `?instances=1` asks the workers about the likeliest state. With `format=` it is `{"matched", "text"}`.
+        """
+        raw = await self._body(request, "line")
+        models, lost = await self._models(request.query_params.get("app", ""))
+        since, until = _moment(request, "since"), _moment(request, "until")
+        told = await self._thought(lambda: trace_line(models, raw, since, until, indexes=self._indexes, lost=lost))
+        how, width = request.query_params.get("format", ""), _width(request)
+        if request.query_params.get("instances", "0") in ("", "0") or not told.explained:
+            if how:
+                text = await self._thought(lambda: _text_of(show_told(told, how), width))
+                return {"matched": bool(told.explained), "text": text}
+            return await self._thought(lambda: told_value(told))
+        return await self._line_instances(request, told, how, width)
+
+    async def _line_instances(self, request: Request, told: Told, how: str, width: int) -> object:
+        """An answer about a line, and the instances of its likeliest state."""
+        best = told.explained[0].candidate
+        gathered, runs = await self._instances(request, best.model, best.state, "ancestors", 0)
+        value = await self._thought(gathered.value) | {"runs": [msgspec.structs.asdict(life) for life in runs]}
+        if how in ("", "json"):
+            whole = await self._thought(lambda: told_value(told)) | {"instances": value}
+            return {"matched": True, "text": to_json(whole)} if how else whole
+        shown = await self._thought(lambda: _text_of(show_instances(gathered, how), width))
+        if how == "table":
+            shown = await self._thought(lambda: _text_of(show_told(told, how), width)) + shown + _runs(runs)
+        return {"matched": True, "text": shown}
 
     async def alerts(self, request: Request) -> object:
         """Alerts after number `after`; with `wait` seconds it waits for one."""
@@ -353,6 +393,11 @@ def _number(request: Request, name: str, default: int) -> int:
     if not written.isascii() or not written.isdigit() or len(written) > 15:
         raise HttpError(400, f"{name} is a number")
     return int(written)
+
+
+def _moment(request: Request, name: str) -> int | None:
+    """A time in milliseconds, if one is given."""
+    return _number(request, name, 0) if request.query_params.get(name) else None
 
 
 def _seconds(written: str) -> float:

@@ -57,7 +57,7 @@ class Where:
         click.echo(text, nl=not text.endswith("\n"))
 
 
-def _common(*formats: str) -> Callable[[Command], Callable[..., Any]]:
+def asking(*formats: str) -> Callable[[Command], Callable[..., Any]]:
     """The options that every question takes."""
 
     def add(command: Command) -> Callable[..., Any]:
@@ -93,7 +93,7 @@ def _common(*formats: str) -> Callable[[Command], Callable[..., Any]]:
 Lost = dict[str, dict[str, int]]
 
 
-def _models(state: Path, app: str | None = None) -> tuple[list[Model], Lost]:
+def models_of(state: Path, app: str | None = None) -> tuple[list[Model], Lost]:
     """The models of all applications or of one, and what was lost on which worker."""
     with closing(Store(state)) as store:
         known = _known(store, app)
@@ -121,14 +121,14 @@ def _print(answer: Answer, lost: Lost, how: str) -> None:
 @click.command("nodes")
 @click.option("--app", required=True, help="The application.")
 @click.argument("conditions", nargs=-1, metavar="KEY=PATTERN...")
-@_common("table", "json", "dot")
+@asking("table", "json", "dot")
 def nodes(app: str, conditions: Sequence[str], where: Where, how: str) -> None:
     """Nodes whose properties match: path, name, exe, command, peer, address, port, kind, label, id; `*` fits any."""
     asked = conditions_of(conditions)
     if where.url:
         where.ask("/v1/nodes", how, {**asked, "app": app})
         return
-    models, lost = _models(where.folder, app)
+    models, lost = models_of(where.folder, app)
     _print(find_nodes(models[0], asked), lost, how)
 
 
@@ -142,7 +142,7 @@ def _traces(name: str, text: str) -> click.Command:
     @click.option(
         "--deadline", type=click.FloatRange(0.1, 60), default=5.0, show_default=True, help="Seconds for them."
     )
-    @_common("table", "json", "dot")
+    @asking("table", "json", "dot")
     def command(*, node: str, depth: int | None, instances: bool, deadline: float, where: Where, how: str) -> None:
         if where.url:
             asked = {"depth": "" if depth is None else str(depth)}
@@ -153,7 +153,7 @@ def _traces(name: str, text: str) -> click.Command:
         if instances:
             hint = "ask the running monitor: --url URL --token-file FILE"
             raise InputError("instances are on the workers, not in a state folder", offending="--instances", hint=hint)
-        models, lost = _models(where.folder)
+        models, lost = models_of(where.folder)
         _print(trace(models, node, name, depth), lost, how)
 
     return command
@@ -168,14 +168,14 @@ descendants = _traces(
 @click.command("query")
 @click.argument("text", metavar="'MATCH ...'")
 @click.option("--app", help="Only this application.")
-@_common("table", "json")
+@asking("table", "json")
 def query(text: str, app: str | None, where: Where, how: str) -> None:
     """Ask in the policy language; one row per match."""
     parsed = parse_query(text, "query")
     if where.url:
         where.ask("/v1/query", how, {"app": app or ""}, text)
         return
-    models, _ = _models(where.folder, app)
+    models, _ = models_of(where.folder, app)
     rows = [{"app": model.app, **match.row} for model in models for match in evaluate(parsed, View(model))]
     if how == "json":
         click.echo(to_json(rows))
@@ -185,7 +185,7 @@ def query(text: str, app: str | None, where: Where, how: str) -> None:
 
 @click.command("alerts")
 @click.option("--app", help="Only this application.")
-@_common("table", "json")
+@asking("table", "json")
 def alerts(app: str | None, where: Where, how: str) -> None:
     """What fired, with its trace."""
     if where.url:

@@ -22,14 +22,15 @@ import click
 
 from grammar import InputError
 from grammar.settings import millis
-from monitor.lines import MAX_LINE, trace_line
+from monitor.lines import trace_line
 from monitor.render_lines import show_told
 from winnower.console import output
 from winnower.query_command import Where
-from winnower.query_command import _common as asking
-from winnower.query_command import _models as models_of
+from winnower.query_command import asking, models_of
 
 HINT: Final = "for example 2026-11-22T01:50:46Z, 1795312246, -10m or now"
+MAX_LINE: Final = 1 << 16
+"""Bytes of a line that are looked at: a monitor takes no more."""
 LATEST: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 _EPOCH: Final = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?", re.ASCII)
@@ -56,9 +57,10 @@ def trace_log(
     where: Where,
     how: str,
 ) -> int:
-    """What a line of a log stands for: its pattern, who logs it, root causes and effects. `-` reads a line from stdin.
+    """What a line of a log stands for: its pattern, who logs it, root causes and effects.
 
-    Without --since and --until the line's own time counts, if it has one.
+    Without --since and --until the line's own time counts, if it has one. `-` in place of a line reads one from
+    standard input; a line that begins with a dash comes after `--`.
     """
     raw = _raw(line)
     begin, end = _window(since, until)

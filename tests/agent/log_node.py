@@ -29,11 +29,15 @@ class Clock:
 
 @dataclass
 class Log:
-    """A log that is written, rotated, emptied; `written` is all of it, `lines` counts them."""
+    """A log that is written, rotated, emptied; `written` is all of it, `lines` counts them.
+
+    `renamed`: the file before this one was renamed, so that somebody may still have it open.
+    """
 
     path: Path
     written: bytes = b""
     lines: int = 0
+    renamed: bool = False
 
     def append(self, count: int = 1, to: Path | None = None) -> bytes:
         data = b"".join(b"line %06d of the log\n" % (self.lines + at) for at in range(count))
@@ -51,13 +55,14 @@ class Log:
         return self.path.with_name(f"{self.path.name}.{age}")
 
     def shift(self) -> None:
-        ages = sorted((int(one.name.rsplit(".", 1)[1]) for one in self.path.parent.glob(f"{self.path.name}.*")))
+        ages = sorted(int(one.name.rsplit(".", 1)[1]) for one in self.path.parent.glob(f"{self.path.name}.*"))
         for age in reversed(ages):
             self.old(age).rename(self.old(age + 1))
 
     def rotate(self, create: bool = True) -> None:
         self.shift()
         self.path.rename(self.old(1))
+        self.renamed = True
         if create:
             self.path.touch()
 
@@ -65,6 +70,7 @@ class Log:
         self.shift()
         shutil.copy(self.path, self.old(1))
         os.truncate(self.path, 0)
+        self.renamed = False
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 
 from agent.config import Config, Kafka, example, read_config
 from agent.http_connection import Tls
+from agent.logfiles_value import Rule
 from grammar import InputError
 from grammar.settings import SettingsErrors, read_settings
 
@@ -84,6 +85,32 @@ sockets = ["tcp://host:2375"]
 def test_a_length_that_makes_no_sense_is_told() -> None:
     (told,) = errors('[epochs]\nlength = "10ms"\n')
     assert told == "2:1: an epoch is half a second at least, an hour at most: '10ms' (for example \"10s\")"
+
+
+def test_logs_are_named_by_globs_and_mistakes_in_them_are_told() -> None:
+    text = """[logs]
+files = [
+  {container = "shop-*", path = "/srv/*/app.out", format = "json", zone = "+02:00"},
+  {path = "/srv/x.log"},
+]
+"""
+    found = config(text).logs
+    assert [one.rule for one in found.files] == [
+        Rule("shop-*", "/srv/*/app.out", "json", "+02:00"),
+        Rule("*", "/srv/x.log"),
+    ]
+    assert found.enabled
+    tables = '[[logs.files]]\npath = "/a"\n[[logs.files]]\npath = "b/**"\nzone = "Mars"\nformat = "A b"\n'
+    assert [one.split(": '")[0].split(" (")[0] for one in errors(tables)] == [
+        "4:1: a path is written in full, as the container sees it",
+        "4:1: ** is not known: * stays inside one folder",
+        "5:1: not a time zone's distance from UTC",
+        "6:1: not the name of a format",
+    ]
+    assert [one.split(" (")[0].split(": '")[0] for one in errors('[logs]\nmost = 5000\nbehind = "1kB"\n')] == [
+        "2:1: so many files are more than a process may hold open",
+        "3:1: a log that may be less than 1MB behind loses what one burst writes",
+    ]
 
 
 def test_settings_that_contradict_each_other_are_told() -> None:

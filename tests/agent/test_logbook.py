@@ -26,7 +26,12 @@ def test_a_write_claims_its_line() -> None:
 
 def test_a_line_of_several_writes_is_the_last_ones() -> None:
     made = book(b"one two three\nfour\n")
-    assert [claimed(made, 4), claimed(made, 4), claimed(made, 6), claimed(made, 5)] == [[], [], ["one two three"], ["four"]]
+    assert [claimed(made, 4), claimed(made, 4), claimed(made, 6), claimed(made, 5)] == [
+        [],
+        [],
+        ["one two three"],
+        ["four"],
+    ]
 
 
 def test_one_write_of_several_lines_claims_them_all() -> None:

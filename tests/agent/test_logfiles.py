@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from agent import logfiles
 from agent.containers import HOST
 from agent.logfiles import LogFiles
 from agent.logfiles_finder import FORGET, FRESH, QUIET, Limits, Progress
+from agent.logfiles_track import CHUNK
 from agent.logfiles_value import STDERR, STDOUT, Generation, Rule
 from agent.loss import CAUSES
 
@@ -351,7 +352,13 @@ def test_a_number_that_is_another_process_by_now_is_not_believed(node: Node) -> 
     assert files.finder.homes == {}
 
 
-def test_ten_thousand_files_are_bounded_and_counted(node: Node) -> None:
+def test_ten_thousand_files_are_bounded_and_counted(tmp_path: Path) -> None:
+    memory = Path("/dev/shm")  # a disk takes seconds to make so many
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        _ten_thousand(Node(Path(folder)))
+
+
+def _ten_thousand(node: Node) -> None:
     node.add("web")
     node.limits = Limits(files=40, of_one=30)
     node.rules = (Rule("web", "/srv/*.log"),)
@@ -408,7 +415,7 @@ def test_files_share_a_poll_and_what_waits_is_known(node: Node, monkeypatch: pyt
     files.offer("web", "/srv/soft.log", fresh=True)
     pieces = files.poll()
     assert {piece.path for piece in pieces} == {"/srv/loud.log", "/srv/soft.log"}
-    assert 2 << 20 <= len(given(pieces)) <= (2 << 20) + logfiles.CHUNK
+    assert 2 << 20 <= len(given(pieces)) <= (2 << 20) + CHUNK
     assert files.behind == len(loud.written) + len(soft.written) - len(given(pieces))
     while files.behind:
         pieces += files.poll()
@@ -439,7 +446,7 @@ def test_a_line_of_ten_megabytes_is_given_in_pieces(web: tuple[Node, Log, LogFil
     while files.behind:
         pieces += files.poll()
     assert given(pieces) == log.written
-    assert max(len(piece.data) for piece in pieces) <= logfiles.CHUNK
+    assert max(len(piece.data) for piece in pieces) <= CHUNK
 
 
 def test_a_link_to_stdout_is_the_engines_copy(node: Node, tmp_path: Path) -> None:
@@ -536,14 +543,8 @@ def test_no_descriptor_is_left(web: tuple[Node, Log, LogFiles]) -> None:
     files = again(node, files)
     files.poll()
     files.close()
-    assert not [one for one in os.listdir("/proc/self/fd") if str(node.base) in _target(one)]
-
-
-def _target(number: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{number}")
-    except OSError:
-        return ""
+    held = [os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()]
+    assert not [one for one in held if one.startswith(str(node.base))]
 
 
 def test_causes_are_documented() -> None:
@@ -560,5 +561,4 @@ def test_progress_is_plain_and_small(web: tuple[Node, Log, LogFiles]) -> None:
     progress = pickle.loads(pickle.dumps(files.progress))
     assert isinstance(progress, Progress)
     assert progress == files.progress
-    assert progress.homes["web"].logs[ACCESS].current == replace(files.progress.homes["web"].logs[ACCESS].current)
     assert len(pickle.dumps(progress)) < 2_000

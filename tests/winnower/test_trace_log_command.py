@@ -94,12 +94,13 @@ def locally(winnower: Winnower, folder: Path) -> Winnower:
 
 QUESTIONS = [
     (LINE,), (PLAIN,), (LINE, "--app", "portal"), (LINE, "--since", "2026-11-22T01:50:40Z"),
-    (LINE, "--until", "1795312120"), (LINE, "--until", "1"), ("portal: user bob logged out",), ("\udcff\x1b[31m",),
+    (LINE, "--until", "1795312120"), (LINE, "--until", "1"),
+    ("portal: user bob logged out",), ("\udcff\x1b[31m",), ("x" * 100_000,),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("how", FORMATS)
-@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: str(one)[:80])
 def test_a_folder_and_a_running_monitor_give_the_same_answer(
     locally: Winnower, remotely: Winnower, question: tuple[str, ...], how: str
 ) -> None:

@@ -39,6 +39,16 @@ def test_alternatives_at_one_call_exclude_one_another() -> None:
     assert (set(found), hubs) == ({(ENTRY, 0), (ENTRY, 1), (0, 2), (1, 2), (2, EXIT)}, 0)
 
 
+def test_many_alternatives_are_joined_before_and_behind() -> None:
+    groups = [tuple(range(50)), tuple(range(50, 100))]
+    found, hubs = edges_of(Shape(marks=((0, 1),), successors=((),), returns={0}), groups)
+    assert hubs == 4
+    assert len(found) == 2 * 100 + 3
+    assert past_joints(found, 100, ENTRY) == set(range(50))
+    assert all(past_joints(found, 100, point) == set(range(50, 100)) for point in range(50))
+    assert past_joints(found, 100, 99) == {EXIT}
+
+
 def test_a_large_switch_in_a_loop_needs_one_point_more_and_not_the_square() -> None:
     count = 200
     marks = ((), *((number,) for number in range(count)))

@@ -37,8 +37,9 @@ from monitor.lines_index import Indexes
 from monitor.lines_value import told_value
 from monitor.logs import log
 from monitor.query import Answer, find_nodes, trace
-from monitor.render import alerts_table, rows_table, safe, show_answer, time_text, to_json
+from monitor.render import rows_table, safe, show_answer, time_text, to_json
 from monitor.render_lines import show_told
+from monitor.render_units import alerts_and_units
 from monitor.schedule import Life
 from monitor.service import BusyError
 from monitor.store import Store
@@ -290,7 +291,8 @@ class UsersApi:
         found = [one for one in known if app in ("", one.app)]
         if how == "json":
             return await self._thought(lambda: to_json([one.value() for one in found]))
-        return await self._thought(lambda: _text_of(alerts_table(found), width))
+        models, _ = await self._models()
+        return await self._thought(lambda: _text_of(alerts_and_units(models, found), width))
 
     async def listed(self, request: Request) -> object:
         """Every agent: enrolled, seen and lagging how; what went wrong with it."""

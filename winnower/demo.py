@@ -21,8 +21,8 @@ from monitor.alerts import Alert
 from monitor.monitor import Monitor
 from monitor.novelty import Settings
 from monitor.query import trace
-from monitor.render import alerts_table, safe
-from monitor.render_units import units_of_alerts
+from monitor.render import safe
+from monitor.render_units import alerts_and_units
 from winnower.console import output
 from winnower.policy_command import shipped_policies
 from winnower.replay import replay
@@ -46,8 +46,7 @@ def demo(state: Path | None, serve: bool, port: int) -> None:
         monitor, report = replay(folder, kept, runner)
         console.print(summary(monitor, report))
         console.print()
-        console.print(alerts_table(monitor.alerts))
-        console.print(units_of_alerts({name: app.model for name, app in monitor.apps.items()}, monitor.alerts))
+        console.print(alerts_and_units((app.model for app in monitor.apps.values()), monitor.alerts))
         if monitor.alerts:
             console.print("\nWhere did it come from? Programs among the ancestors of the last step of the trace:")
             console.print(_programs(monitor, monitor.alerts[-1]))

@@ -23,6 +23,7 @@ import click
 from grammar.errors import escape
 from winnower import doctor_audit as audit
 from winnower import doctor_checks as checks
+from winnower import doctor_logs as logs
 from winnower.doctor_probe import Finding, Machine, Probe
 
 Check = Callable[[Probe], Finding]
@@ -75,6 +76,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     checks.headers,
     checks.qemu,
     *(checks.engine(*row) for row in ENGINES),
+    logs.journal,
+    logs.containers,
     checks.cgroups,
     checks.clock,
     checks.state("agent", "/var/lib/winnower-agent"),

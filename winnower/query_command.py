@@ -23,7 +23,8 @@ from grammar import InputError, Model
 from monitor.alerts import Alert
 from monitor.application import Application
 from monitor.query import Answer, conditions_of, find_nodes, trace
-from monitor.render import alerts_table, rows_table, safe, show_answer, to_json
+from monitor.render import rows_table, safe, show_answer, to_json
+from monitor.render_units import alerts_and_units
 from monitor.store import Store
 from monitor.view import View
 from policies import evaluate, parse_query
@@ -197,4 +198,4 @@ def alerts(app: str | None, where: Where, how: str) -> None:
     if how == "json":
         click.echo(to_json([alert.value() for alert in found]))
     else:
-        output().print(alerts_table(found))
+        output().print(alerts_and_units(models_of(where.folder)[0], found))

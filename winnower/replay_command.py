@@ -24,8 +24,8 @@ from grammar import InputError
 from grammar.profile import Profile
 from monitor.monitor import Monitor
 from monitor.novelty import Settings
-from monitor.render import alerts_table, safe
-from monitor.render_units import units_of_alerts
+from monitor.render import safe
+from monitor.render_units import alerts_and_units
 from monitor.store import Store
 from policies import Policy
 from winnower.console import errors, output
@@ -100,8 +100,7 @@ def replay_command(
     monitor, told = replay(recording, state, run, report, dump)
     console = output()
     console.print(summary(monitor, told))
-    console.print(alerts_table(monitor.alerts))
-    console.print(units_of_alerts({name: app.model for name, app in monitor.apps.items()}, monitor.alerts))
+    console.print(alerts_and_units((app.model for app in monitor.apps.values()), monitor.alerts))
 
 
 class Runner:

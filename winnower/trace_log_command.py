@@ -25,8 +25,7 @@ from grammar.settings import millis
 from monitor.lines import trace_line
 from monitor.render_lines import show_told
 from winnower.console import output
-from winnower.query_command import Where
-from winnower.query_command import asking, models_of
+from winnower.query_command import Where, asking, models_of
 
 HINT: Final = "for example 2026-11-22T01:50:46Z, 1795312246, -10m or now"
 MAX_LINE: Final = 1 << 16

@@ -12,10 +12,10 @@ PLACE = Replica("w\x1b[2J", "c\x1b[2J")
 
 
 def shown(model: Model, *alerts: Alert) -> str:
-    console = Console(width=120, record=True)
-    with console.capture():
+    console = Console(width=120)
+    with console.capture() as told:
         console.print(alerts_and_units([model], alerts))
-    return console.export_text()
+    return told.get()
 
 
 def alarm(model: Model, state: State) -> Alert:

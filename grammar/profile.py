@@ -12,6 +12,7 @@ Source: DisProTrack section IV (LMS-CFG); design section 5 (a profile is JSON).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Literal
 
 import msgspec
@@ -55,7 +56,10 @@ class LogString(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """A point of a function: a log string (`string` is its position), or a call (`calls`: positions of functions)."""
+    """A point of a function: a log string (`string` is its position), or a call (`calls`: positions of functions).
+
+    One with neither is passed through: it stands where many edges meet.
+    """
 
     string: int = -1
     calls: tuple[int, ...] = ()
@@ -105,8 +109,23 @@ def read_profile(data: bytes, name: str) -> Profile:
 
 
 def write_profile(profile: Profile) -> bytes:
-    """The written form: UTF-8 JSON, one line for each entry, so that two profiles can be compared."""
-    return msgspec.json.format(msgspec.json.encode(profile), indent=0) + b"\n"
+    r"""The written form: UTF-8 JSON, one line for each entry, so that two profiles can be compared.
+
+    >>> write_profile(Profile((), depth=3))
+    b'{"binaries": [],\n"strings": [],\n"functions": [],\n"loops": [],\n"depth": 3,\n"notes": []}\n'
+    """
+    return b"{" + b",\n".join(_fields(profile)) + b"}\n"
+
+
+def _fields(profile: Profile) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    for name in profile.__struct_fields__:
+        value = getattr(profile, name)
+        if isinstance(value, tuple) and value:
+            text = b"[\n" + b",\n".join(encoder.encode(one) for one in value) + b"\n]"
+        else:
+            text = encoder.encode(value)
+        yield encoder.encode(name) + b": " + text
 
 
 def _check(profile: Profile, name: str) -> None:

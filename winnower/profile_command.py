@@ -22,8 +22,7 @@ from rich.table import Table
 from agent.static.build import DEPTH, Engine, profile_of
 from grammar.errors import escape
 from grammar.follow import Follow
-from grammar.profile import EventLoop, Profile
-from grammar.profilefile import profile_lines
+from grammar.profile import EventLoop, Profile, write_profile
 from winnower.console import output
 from winnower.grammar_files import located, progress
 from winnower.memory import peak_rss
@@ -64,7 +63,7 @@ def profile(binaries: Sequence[Path], file: Path, depth: int, engine: str, show:
         place = stage.file(file)
         with progress("reading") as tell:
             found = profile_of(binaries, depth, cast(Engine, engine), tell)
-        place.write_bytes(profile_lines(found))
+        place.write_bytes(write_profile(found))
     _table(found, file, time.process_time() - begin)
     if show:
         _strings(found)
@@ -88,13 +87,14 @@ def _table(found: Profile, file: Path, seconds: float) -> None:
     if found.loops:
         names = [_loop_name(found, one) for one in found.loops[:FIRST]]
         more = f" and {len(found.loops) - FIRST} more" if len(found.loops) > FIRST else ""
-        console.print("event loops: " + ", ".join(names) + more)
+        console.print("event loops: " + ", ".join(names) + more, soft_wrap=True)
     for note in found.notes:
-        console.print(f"note: {escape(note, 400)}")
+        console.print(f"note: {escape(note, 400)}", soft_wrap=True)
     console.print(
         f"{escape(str(file), 400)}: {len(found.strings):,} strings, {len(found.functions):,} functions, "
         f"{sum(len(one.edges) for one in found.functions):,} edges, {len(found.loops):,} loops, "
-        f"depth {found.depth}, {seconds:.1f} CPU seconds, {peak_rss() / 1e6:.0f} MB"
+        f"depth {found.depth}, {seconds:.1f} CPU seconds, {peak_rss() / 1e6:.0f} MB",
+        soft_wrap=True,
     )
 
 

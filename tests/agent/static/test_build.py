@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from agent.static import strings
 from agent.static.build import DEPTH, profile_of
 from grammar.errors import InputError
 from grammar.follow import Follow
-from grammar.profile import Profile, read_profile
-from grammar.profilefile import profile_lines
+from grammar.pattern import Pattern
+from grammar.profile import Profile, read_profile, write_profile
 
 NOISE = '__attribute__((noinline)) void %s { __asm__ volatile(""); %s }'
 
@@ -111,6 +112,42 @@ def test_a_tail_call_returns_to_the_caller(tmp_path: Path) -> None:
     assert after(made, "last %d") == {"end"}
 
 
+STRUCTURE = """
+struct set { int size; void (*add)(void); void (*wait)(void); };
+__attribute__((noinline)) void polled(struct set *made) { made->wait = polls; }
+__attribute__((noinline)) void selected(struct set *made) { made->wait = selects; }
+__attribute__((noinline)) void serve(struct set *set) { for (;;) { set->wait(); printf("handled %d\\n", choice); } }
+int main(void) {
+    struct set *set = malloc(sizeof *set);
+    if (choice) polled(set); else selected(set);
+    puts("begin"); serve(set); return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("flags", [("-O1",), ("-O2",), ("-Os", "-s")], ids=" ".join)
+def test_a_server_that_waits_through_a_structure_has_a_loop(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """As openvpn does it: set->wait(set), stored when epoll or poll was chosen."""
+    source = NOISE % ("polls(void)", "char c; recv(3, &c, 1, 0);") + NOISE % ("selects(void)", "accept(3, 0, 0);")
+    made = profile_of([compiled(source + STRUCTURE.replace("\\\\", "\\"), tmp_path, *flags)])
+    (loop,) = made.loops
+    assert loop.waits in ("accept", "recv")
+    assert loop.first == loop.last == tuple(one.id for one in made.strings if one.text.startswith("handled"))
+
+
+def test_a_conditional_jump_to_a_function_may_be_passed_by(tmp_path: Path) -> None:
+    ask = "ask: .cfi_startproc\\ncmpl $0, choice(%rip)\\njne last\\nret\\n.cfi_endproc"
+    source = f"""
+    __attribute__((noinline, used)) void last(void) {{ printf("last %d\\n", choice); }}
+    void ask(void);
+    __asm__(".text\\n.globl ask\\n.type ask, @function\\n{ask}\\n.size ask, .-ask");
+    int main(void) {{ puts("begin"); ask(); puts("end"); return 0; }}
+    """
+    made = profile_of([compiled(source.replace("\\\\", "\\"), tmp_path, "-O2")])
+    assert after(made, "begin") == {"last %d", "end"}
+    assert after(made, "last %d") == {"end"}
+
+
 def test_alternatives_at_one_call_are_two_strings_with_the_same_neighbours(tmp_path: Path) -> None:
     source = 'int main(void) { puts("begin"); printf(choice ? "yes %d\\n" : "no %d\\n", choice); puts("end"); }'
     made = profile_of([compiled(source, tmp_path, "-O1")])
@@ -165,6 +202,12 @@ def test_what_reads_only_lines_is_served_by_them(tmp_path: Path) -> None:
     assert loop.waits in ("fgets", "__fgets_chk")
 
 
+def test_a_pattern_is_what_the_function_prints_around_the_text(tmp_path: Path) -> None:
+    made = profile_of([compiled('int main(void) { perror("bind"); puts("100%"); return 0; }', tmp_path)])
+    assert {Pattern.parse(one.pattern).matches("bind: Address already in use") for one in made.strings} == {True, False}
+    assert {one.pattern for one in made.strings} >= {"100%"}
+
+
 def test_ids_outlive_a_rebuild_at_other_addresses(tmp_path: Path) -> None:
     source = 'int main(void) { puts("one"); printf("two %d\\n", choice); puts("one"); return 0; }'
     padding = NOISE % ("more(void)", 'printf("new %d\\n", choice);')
@@ -180,9 +223,9 @@ def test_ids_outlive_a_rebuild_at_other_addresses(tmp_path: Path) -> None:
 
 def test_the_same_files_give_the_same_bytes_and_they_are_read_back(tmp_path: Path) -> None:
     program = compiled('int main(void) { puts("one"); printf("two %d\\n", choice); return 0; }', tmp_path)
-    data = profile_lines(profile_of([program]))
-    assert data == profile_lines(profile_of([program, program]))
-    assert profile_lines(read_profile(data, "profile.json")) == data
+    data = write_profile(profile_of([program]))
+    assert data == write_profile(profile_of([program, program]))
+    assert write_profile(read_profile(data, "profile.json")) == data
     assert msgspec.json.decode(data)["binaries"][0]["engine"] == "fast"
 
 
@@ -210,6 +253,13 @@ def test_what_is_no_program_is_a_located_error(data: bytes, tmp_path: Path) -> N
         profile_of([path], engine="fast")
     assert caught.value.file == str(path)
     assert caught.value.hint
+
+
+def test_what_would_be_waited_for_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a regular file"):
+            profile_of([path])
 
 
 def test_every_truncation_of_a_program_is_an_error_or_a_profile(tmp_path: Path) -> None:

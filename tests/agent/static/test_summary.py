@@ -31,6 +31,10 @@ def test_callees_come_first_even_where_others_are_left_out() -> None:
     assert order == [2, 1, 0]
 
 
+def test_a_caller_that_calls_twice_is_one() -> None:
+    assert calls([(0, 1), (0, 1), (2, 1), (1, 0)], 3).fan_in().tolist() == [1, 2, 0]
+
+
 def test_no_calls_at_all() -> None:
     graph = calls([], 3)
     assert graph.order(graph.above({1})) == [1]

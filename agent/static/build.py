@@ -1,0 +1,88 @@
+"""An application's binaries become its profile: strings, order and loops, whichever engine has found them.
+
+Rules of this file
+    - Each binary goes to the engine that can read it. A script has no strings of its own; the profile says so, and what
+      it logs is learned from its lines instead.
+    - A function that the fast engine cannot read is no error; a file that no engine can read is.
+
+Complexity: that of the engines.
+Source: DisProTrack section IV (LMS-CFG); design section 5 (a profile is JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from agent.static.assemble import Assembly
+from agent.static.depths import DEPTH
+from agent.static.flow import Findings
+from agent.static.interpreted import interpreter_of, script
+from grammar.errors import InputError
+from grammar.profile import Binary, Profile
+
+if TYPE_CHECKING:
+    from agent.static.elf import Image
+
+__all__ = ["DEPTH", "Engine", "profile_of"]
+
+Engine = Literal["fast", "angr", "auto"]
+Progress = Callable[[str], None]
+MAX_FILES: Final = 1_000
+
+
+def profile_of(
+    paths: Sequence[Path], depth: int = DEPTH, engine: Engine = "auto", progress: Progress | None = None
+) -> Profile:
+    """Read the binaries of one application, the main one first, and put their profile together."""
+    paths = list(dict.fromkeys(paths))
+    if not 0 < len(paths) <= MAX_FILES:
+        raise InputError("wrong number of files", offending=str(len(paths)), hint=f"1 to {MAX_FILES} of them")
+    scripts = {at: found for at, path in enumerate(paths) if (found := script(path)) is not None}
+    assembly = Assembly(depth, len(paths))
+    for at, found in scripts.items():
+        note = f"{paths[at].name}: runs in {found.interpreted}; templates of its lines are learned from them"
+        assembly.add(Findings((found,), (), (note,)), (at,))
+    rest = [at for at in range(len(paths)) if at not in scripts]
+    images, others = ({}, rest) if engine == "angr" else _images(paths, rest, engine)
+    if images:
+        assembly.add(_fast(list(images.values()), depth, progress), tuple(images))
+    if others:
+        from agent.static.angr_engine import angr_profile  # noqa: PLC0415  (angr is an extra)
+
+        assembly.add(angr_profile([paths[at] for at in others], depth, progress), tuple(others))
+    return assembly.profile()
+
+
+def _images(paths: Sequence[Path], wanted: Sequence[int], engine: Engine) -> tuple[dict[int, Image], list[int]]:
+    """The files that the fast engine reads, by position, and the positions of those that it cannot read."""
+    from agent.static.code import Code  # noqa: PLC0415  (numpy and iced-x86 are slow to import)
+    from agent.static.elf import NeedsAngrError, read_image  # noqa: PLC0415
+
+    images: dict[int, Image] = {}
+    others: list[int] = []
+    for at in wanted:
+        try:
+            image = read_image(paths[at])
+            if not len(image.starts):
+                Code(image)  # says what is missing
+        except NeedsAngrError:
+            if engine == "fast":
+                raise
+            others.append(at)
+        else:
+            images[at] = image
+    return images, others
+
+
+def _fast(images: Sequence[Image], depth: int, progress: Progress | None) -> Findings:
+    from agent.static.strings import find  # noqa: PLC0415
+    from agent.static.tracing import Trace  # noqa: PLC0415
+
+    found = find(images, depth, progress)
+    binaries = tuple(
+        Binary(one.path, one.sha256, one.build_id, "fast", interpreter_of(Path(one.path).name)) for one in images
+    )
+    notes = list(found.notes)
+    return Findings(binaries, Trace(found, notes, progress), notes)

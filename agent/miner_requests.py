@@ -26,20 +26,24 @@ MAX_SEGMENT: Final = 40
 REQUEST: Final = re.compile(
     r"(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS|TRACE|CONNECT|PROPFIND) ([^ \t\r\n]+) (000|-)", re.ASCII
 )
-_SECRET: Final = frozenset(
-    "user username usr u uid login name nick account acct email mail e pass passwd password pwd pw passphrase pin secret "
-    "token auth apikey api_key key session sessionid sid sess csrf nonce code otp signature sig hash q query search".split()
+_USERS: Final = "user username usr u uid login name nick account acct email mail"
+_SECRETS: Final = (
+    "e pass passwd password pwd pw passphrase pin secret token auth apikey api_key key session sessionid sid sess csrf "
+    "nonce code otp signature sig hash q query search"
 )
-_PERSON: Final = frozenset("user username usr u uid login name nick account acct email mail".split())
+SECRET: Final = frozenset((*_USERS.split(), *_SECRETS.split()))
+"""Keys whose values name a user or are secret, in requests and in log lines."""
+_PERSON: Final = frozenset(_USERS.split())
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,31}(?:\[\])?")
 _VALUE: Final = re.compile(r"[a-z]{2,12}|")
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z_-]*(?:\.[A-Za-z_-]+)*|\.[a-z_-]+|")
 _NUMBERED: Final = re.compile(r"([A-Za-z_]{0,16}[_-]?)0+((?:[._-][a-z.-]{1,16})?)")
-_OBJECT: Final = r"(?:TEMPORARY |OR REPLACE |UNIQUE )*(?:TABLE|DATABASE|SCHEMA|USER|INDEX|VIEW|ROLE|PROCEDURE|FUNCTION)"
 _STATEMENT: Final = re.compile(
-    r"(?:(?:Query|Execute|Prepare|statement:|execute [^ ]{1,64}:|LOG:  statement:)[ \t]+)?(?:SELECT [^.]|SELECT\*|WITH [^ ]+ AS"
-    r"|(?:INSERT|REPLACE) (?:IGNORE )?INTO |UPDATE [^ ]+ SET |DELETE FROM |TRUNCATE TABLE |GRANT [^ ]+ (?:PRIVILEGES )?ON "
-    rf"|REVOKE [^ ]+ (?:PRIVILEGES )?ON |SET (?:@|GLOBAL |SESSION |NAMES )|LOAD DATA |(?:CREATE|DROP|ALTER) {_OBJECT} )",
+    r"(?:(?:Query|Execute|Prepare|statement:|execute [^ ]{1,64}:|LOG:  statement:)[ \t]+)?"
+    r"(?:SELECT [^.]|SELECT\*|WITH [^ ]+ AS|(?:INSERT|REPLACE) (?:IGNORE )?INTO |UPDATE [^ ]+ SET |DELETE FROM "
+    r"|TRUNCATE TABLE |(?:GRANT|REVOKE) [^ ]+ (?:PRIVILEGES )?ON |SET (?:@|GLOBAL |SESSION |NAMES )|LOAD DATA "
+    r"|(?:CREATE|DROP|ALTER) (?:TEMPORARY |OR REPLACE |UNIQUE )?"
+    r"(?:TABLE|DATABASE|SCHEMA|USER|INDEX|VIEW|ROLE|PROCEDURE|FUNCTION) )",
     re.IGNORECASE,
 )
 _VALUES: Final = re.compile(r"(\bVALUES?[ \t]*\()(?![?, ]+\)|:[a-z])([^\n]*)(\))", re.IGNORECASE)
@@ -52,9 +56,8 @@ _ATOM: Final = re.compile(
     r"|(?P<mixed>0[\w$]*)",
     re.DOTALL,
 )
-_LIST: Final = re.compile(
-    r"\b(IN[ \t]*\()(?:(?:'\{text\}'|\{int\}|\{float\}|\{term\}),[ \t]*)+(?:'\{text\}'|\{int\}|\{float\}|\{term\})\)", re.IGNORECASE
-)
+_ITEM: Final = r"(?:'\{text\}'|\{int\}|\{float\}|\{term\})"
+_LIST: Final = re.compile(rf"\b(IN[ \t]*\()(?:{_ITEM},[ \t]*)+{_ITEM}\)", re.IGNORECASE)
 
 
 def mask_request(shape: str, status: str) -> str:
@@ -101,10 +104,15 @@ def _query(query: str) -> str:
 def _pair(key: str, equals: str, value: str, person: bool) -> str:
     if not _KEY.fullmatch(key):
         return "{term}" if key or equals else ""
-    hidden = key.lower() in _SECRET or (person and key == "p")
+    hidden = key.lower() in SECRET or (person and key == "p")
     if not equals or (not hidden and _VALUE.fullmatch(value)) or not value:
         return key + equals + value
     return f"{key}={{term}}"
+
+
+def is_statement(text: str) -> bool:
+    """Whether a line is an SQL statement, masked or not."""
+    return _STATEMENT.match(text) is not None
 
 
 def mask_statement(shape: str) -> str:
@@ -113,7 +121,7 @@ def mask_statement(shape: str) -> str:
     >>> mask_statement("Execute INSERT INTO users(name,pw) VALUES('user00','x')")
     'Execute INSERT INTO users(name,pw) VALUES({text})'
     """
-    if not _STATEMENT.match(shape):
+    if not is_statement(shape):
         return ""
     values = _VALUES.search(shape)
     if values:

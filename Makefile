@@ -7,7 +7,7 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: demo test lint fuzz live testbed faults lock clean help
+.PHONY: demo test lint fuzz live testbed faults oracle lock clean help
 
 PYTHON ?=
 ARGS ?=
@@ -52,14 +52,20 @@ testbed: $(VENV)/.dev ## fetch what tests and benches with real parts want: pack
 faults: $(VENV)/.dev ## the fault suite in full: kill -9, full disks, cut networks, forged envelopes (half an hour or more)
 	@$(BIN)/pytest tests/faults --faults=long --timeout=0 $(ARGS)
 
+oracle: ## the static engine against angr, in an environment of its own (.venv-static: two minutes, 1 GB)
+	@$(MAKE) --no-print-directory VENV=.venv-static .venv-static/.static
+	@echo "oracle: pytest tests/agent/static"
+	@.venv-static/bin/pytest -n 2 tests/agent/static $(ARGS)
+
 lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "lock: $(PIPTOOLS)" && $(BIN)/pip install -q $(PIPTOOLS)
 	@echo "lock: requirements.lock" && $(call compile,requirements.lock,)
 	@echo "lock: requirements-kafka.lock" && $(call compile,requirements-kafka.lock,--extra kafka -c requirements.lock)
 	@echo "lock: requirements-dev.lock" && $(call compile,requirements-dev.lock,--extra dev -c requirements.lock)
+	@echo "lock: requirements-static.lock" && $(call compile,requirements-static.lock,--extra static --extra dev)
 
 clean: ## remove .venv, .testbed, build output and every cache
-	@rm -rf $(VENV) .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-static .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
@@ -79,6 +85,9 @@ $(VENV)/.runtime: requirements.lock pyproject.toml $(BIN)/pip
 	$(install)
 
 $(VENV)/.kafka: requirements-kafka.lock pyproject.toml $(BIN)/pip
+	$(install)
+
+$(VENV)/.static: requirements-static.lock pyproject.toml $(BIN)/pip
 	$(install)
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml $(BIN)/pip

@@ -9,6 +9,7 @@ Source: issue "live agent" (one TOML file with comments, check-config).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -18,11 +19,14 @@ import msgspec
 
 from agent.http_connection import Place, Tls
 from agent.identity import NAME
+from agent.logfiles_value import Rule
 from grammar import InputError
 from grammar.settings import MAX_TEXT, Complaint, Millis, Size, millis, read_settings, size
 from grammar.topics import CLIENT
 
 EXAMPLE: Final = "agent.toml"
+FORMAT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+ZONE: Final = re.compile(r"(?:UTC|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?")
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -167,6 +171,53 @@ class Abstracting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peers: Count = 400
 
 
+class LogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Log files by globs over containers' names and paths in them; their format and time zone, where lines do not say.
+
+    `*` in a path stays inside one folder; the container `host` is this machine itself.
+    """
+
+    path: str
+    container: str = "*"
+    format: str = ""
+    zone: str = ""
+
+    def check(self) -> Iterator[Complaint]:
+        """What names nothing."""
+        if not self.path.startswith("/"):
+            yield Complaint("path", "a path is written in full, as the container sees it", "like /srv/*/log/app.log")
+        if "**" in self.path:
+            yield Complaint("path", "** is not known: * stays inside one folder")
+        if self.format and FORMAT.fullmatch(self.format) is None:
+            yield Complaint("format", "not the name of a format", "small letters, digits and _")
+        if ZONE.fullmatch(self.zone) is None:
+            yield Complaint("zone", "not a time zone's distance from UTC", 'like "+02:00" or "UTC"')
+
+    @property
+    def rule(self) -> Rule:
+        """As the accumulator takes it."""
+        return Rule(self.container, self.path, self.format, self.zone)
+
+
+class Logs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Applications' logs: whether they are read, how many, which ones besides those that are found."""
+
+    enabled: bool = True
+    journal: bool = True
+    most: Count = 256
+    of_one: Count = 64
+    behind: Size = size("64MB")
+    files: tuple[LogFile, ...] = ()
+    profiles: tuple[Path, ...] = ()
+
+    def check(self) -> Iterator[Complaint]:
+        """What would not work."""
+        if self.behind < 1_000_000:
+            yield Complaint("behind", "a log that may be less than 1MB behind loses what one burst writes")
+        if self.most > 4_096:
+            yield Complaint("most", "so many files are more than a process may hold open", "at most 4096")
+
+
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where /healthz, /readyz and /metrics are; port 0: nowhere."""
 
@@ -195,6 +246,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kafka: Kafka | None = None
     engines: Engines = Engines()
     abstraction: Abstracting = Abstracting()
+    logs: Logs = Logs()
     health: Health = Health()
     log: Logging = Logging()
 

@@ -100,7 +100,9 @@ class Daemon:
             self._asked,
             config.capture.kernel,
         )
-        self.loop = Loop(started.memory, started.source, self.ledger, self.world, lock=self.vocabulary.lock)
+        self.loop = Loop(
+            started.memory, started.source, self.ledger, self.world, lock=self.vocabulary.lock, logs=started.logs
+        )
         self._settle(config)
         self._stopping = self._reloading = False
         self._trouble = ""
@@ -163,6 +165,8 @@ class Daemon:
             self.pods.stop()
         self.started.instances.close()
         self.loop.source.close()
+        if self.started.logs is not None:
+            self.started.logs.close()
         _log.info("agent ends", extra={"epoch": self.loop.memory.number, "waiting": self.ledger.depth.entries})
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:

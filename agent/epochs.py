@@ -115,7 +115,7 @@ class Epochs:
             if scope.app == app and (sighting := _sighting(scope, states, start)) is not None
         )
         told = self._learned.setdefault(app, set())
-        learned = tuple(sorted(set(self.node.abstraction.learned) - told)) if sightings else ()
+        learned = tuple(sorted(self._patterns(app) - told)) if sightings else ()
         told.update(learned)
         sightings = self._news(app, sightings, bool(learned))
         known = self.lexicons.setdefault(app, Lexicon()).state_number
@@ -128,6 +128,11 @@ class Epochs:
             s: commands[n] for s in found.states if s not in known and (n := numbers[s.label, s.context]) in commands
         }
         return Delta(sightings, shown, learned)
+
+    def _patterns(self, app: str) -> set[str]:
+        """Labels that thresholds have made: of files on this worker, of an application's lines."""
+        lines = self.node.logs.names.learned(app) if self.node.logs is not None else ()
+        return {*self.node.abstraction.learned, *lines}
 
     def _news(self, app: str, sightings: tuple[Sighting, ...], learned: bool) -> tuple[Sighting, ...]:
         """The sightings without what the model generates already from what was told before its names became numbers.

@@ -161,7 +161,11 @@ class LiveContainers:
             _put(self._joins, ident, VERBS.get(verb), MAX_GIVEN)
         return ident
 
-    # What the agent asks each epoch
+    # What the agent asks each epoch, and who reads logs each second
+
+    def named(self) -> list[Container]:
+        """All that have got a name here, also such as have ended; the one that was used last comes last."""
+        return list(self._given.values())
 
     def take_runs(self) -> tuple[Run, ...]:
         """The runs that have begun, ended or changed their name since the last call, in order of their beginning.

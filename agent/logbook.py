@@ -65,6 +65,11 @@ class Book:
         self.generation: object = None
         self.upto = self.begins = self.near = 0
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing of it has been read yet."""
+        return self.generation is None and self.source is None and not (self.lines or self.tail or self.exact)
+
     def take(self, generation: object, offset: int, data: bytes) -> None:
         """Bytes of a file at their place: another file, or a gap, ends the line before."""
         if self.generation is None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from posixpath import basename
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.events import Call
 from agent.files import path_of
@@ -46,9 +46,19 @@ MAX_CONNECTIONS: Final = 1_024
 SEVERAL: Final = "*"
 BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
+MAX_OWED: Final = 256
+"""Writes to one log that are kept until it is read for the first time."""
 MAX_BOOKS: Final = 64
 """Logs of one container."""
 UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
+
+
+class Write(NamedTuple):
+    """A write to a log: how many bytes, when, whose."""
+
+    size: int
+    millis: int
+    writer: Writer
 
 
 class LogMessages:
@@ -59,7 +69,7 @@ class LogMessages:
     the first event.
     """
 
-    __slots__ = ("_connections", "_threads", "began", "books", "joined", "names", "wanted")
+    __slots__ = ("_connections", "_owed", "_threads", "began", "books", "joined", "names", "wanted")
 
     def __init__(self, names: LogNames | None = None) -> None:
         self.names = names or LogNames()
@@ -67,6 +77,7 @@ class LogMessages:
         self.joined = {"log": 0, "log_near": 0, "": 0}
         self.began = 0
         self.wanted: set[tuple[str, str]] = set()
+        self._owed: dict[tuple[str, str], list[Write]] = {}
         self._threads: dict[str, str] = {}
         self._connections: dict[tuple[str, str], Actor] = {}
 
@@ -102,27 +113,46 @@ class LogMessages:
                 book.entry(piece.data, piece.millis)
             else:
                 book.take(piece.generation, piece.offset, piece.data)
+            for write in self._owed.pop((piece.container, piece.path), ()):
+                self._claim(book, write)
         self.wanted.clear()
 
     def retire(self, container: str) -> None:
         """A container has ended, and so have its logs."""
         self.books.pop(container, None)
+        self._owed = {key: writes for key, writes in self._owed.items() if key[0] != container}
 
     def wrote(self, node: Node, process: Process, handle: Handle, call: Call) -> None:
         """A write to a log, or to a file that is not known: the lines that it has ended are this process's."""
         if call[2] is None or not call[2].isdigit():
             return
-        count = int(call[2])
+        write = Write(int(call[2]), node.time.clock.millis, Writer(process, process.current))
         book = handle.log
         if book is None:
-            book = handle.log = self._guess(process.scope.container, count, node.time.clock.millis)
+            book = handle.log = self._guess(process.scope.container, write.size, write.millis)
             if book is None:
                 return
-        for entry in book.claim(count, node.time.clock.millis, self.began):
+        if book.is_unread:
+            self._owe(process.scope.container, book, write)
+        else:
+            self._claim(book, write)
+
+    def _owe(self, container: str, book: Book, write: Write) -> None:
+        """A log that is not read yet: the write is kept until it is, if there are not too many."""
+        owed = self._owed.setdefault((container, book.path), [])
+        if len(owed) < MAX_OWED:
+            owed.append(write)
+        else:
+            book.begins = 1  # who reads it some day has to find the place
+            del self._owed[container, book.path]
+
+    def _claim(self, book: Book, write: Write) -> None:
+        for entry in book.claim(write.size, write.millis, self.began):
             book.exact = True
             if entry.line is not None:
-                writer = Writer(process, self._unit(process, entry.line))
-                self.tell(node, book, writer, entry.line, "log_near" if book.guessed else "log")
+                process, unit = write.writer
+                writer = Writer(process, self._unit(process, entry.line, unit))
+                self.tell(book, writer, entry.line, "log_near" if book.guessed else "log")
 
     def _guess(self, container: str, count: int, now: int) -> Book | None:
         """The only log that waits for a line of just that length at this time: its opening has not been seen."""
@@ -146,7 +176,7 @@ class LogMessages:
                 book.near = book.near or self.began
                 for line, writer in joined_by_time(node, scope, book, self.began) if scope is not None else ():
                     if writer is not None:
-                        self.tell(node, book, writer, line, "log_near")
+                        self.tell(book, writer, line, "log_near")
                     else:
                         self._alone(node, container, book, line)
                 if book.dropped:
@@ -161,7 +191,7 @@ class LogMessages:
         self.joined[""] += 1
         node.loss.note("log_unjoined")
 
-    def tell(self, node: Node, book: Book, writer: Writer, line: Line, operation: str) -> None:
+    def tell(self, book: Book, writer: Writer, line: Line, operation: str) -> None:
         """A LogMessage of a unit, with what it covers."""
         process, unit = writer
         named = self.names.name(process.scope.app, process.exe, process.ident, line)
@@ -190,9 +220,8 @@ class LogMessages:
             return ">" not in artifact.label
         return self.opened(scope.container, path_of(artifact)) is None
 
-    def _unit(self, process: Process, line: Line) -> Actor:
-        """The unit of a process that a line belongs to."""
-        current = process.current
+    def _unit(self, process: Process, line: Line, current: Actor) -> Actor:
+        """The unit of a process that a line belongs to; `current` was running when it was written."""
         if line.client and current.peer == line.client:
             return current
         if line.client and ":" in line.client:
@@ -200,7 +229,7 @@ class LogMessages:
                 if handle.unit is not None and handle.unit.peer == line.client:
                     return handle.unit
         if line.thread and line.format in CONNECTIONS:
-            return self._connection(process, line.thread)
+            return self._connection(process, line.thread, current)
         return current
 
     def _is_alone(self, process: Process, thread: str) -> bool:
@@ -214,12 +243,12 @@ class LogMessages:
             self._threads[process.ident] = known = SEVERAL
         return known != SEVERAL
 
-    def _connection(self, process: Process, number: str) -> Actor:
+    def _connection(self, process: Process, number: str, current: Actor) -> Actor:
         """The unit of a numbered connection: the one that ran when the number was first met, while it lasts."""
         key = process.ident, number
         found = self._connections.get(key)
         if found is None or all(handle.unit is not found for handle in process.fds.values()):
-            found = process.current
+            found = current
             self._connections.pop(key, None)
             if found.did is not None:
                 if len(self._connections) >= MAX_CONNECTIONS:

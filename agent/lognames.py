@@ -22,10 +22,12 @@ from typing import Final
 from agent.miner import Miner
 from agent.records import untrusted
 from agent.resolver import Resolved, Resolver, State, Track
+from agent.resolver_strings import Strings
 from grammar.follow import Follow
 from grammar.line import Line
 from grammar.profile import LogString, Profile
 
+LABEL: Final = "LogMessage "
 MAX_PROGRAMS: Final = 1_024
 TELLING: Final = 3
 """A pattern names a line if a third of the line is the pattern's own text."""
@@ -52,7 +54,7 @@ class Profiles:
         for profile in profiles:
             for binary in profile.binaries:
                 self._by_program.setdefault(basename(binary.path), profile)
-        self._follows: dict[int, Follow] = {}
+        self._made: dict[int, tuple[Follow, Strings]] = {}
         self._resolvers: dict[tuple[int, int], tuple[State, Resolver]] = {}
 
     def of(self, program: str) -> Profile | None:
@@ -63,10 +65,10 @@ class Profiles:
         """What matches lines with a profile, going on from `state`."""
         known = self._resolvers.get((id(profile), id(state)))
         if known is None:
-            follow = self._follows.get(id(profile))
-            if follow is None:
-                follow = self._follows[id(profile)] = Follow(profile)
-            known = self._resolvers[id(profile), id(state)] = state, Resolver(profile, follow, state)
+            made = self._made.get(id(profile))
+            if made is None:
+                made = self._made[id(profile)] = Follow(profile), Strings(profile)
+            known = self._resolvers[id(profile), id(state)] = state, Resolver(profile, made[0], state, made[1])
         return known[1]
 
 
@@ -88,18 +90,32 @@ class LogNames:
         if profile is not None:
             state = self.states.setdefault((app, program), State())
             resolver = self.profiles.resolver(profile, state)
-            found = resolver.resolve(_track(ident, line), line.message)
+            found = resolver.resolve(_track(ident, line), line.message, line.component)
             resolver.take()
             if found is not None and _fits(profile.strings[found.string], line):
                 named = _named(profile, found, program, line, trusted=not resolver.trust.useless)
                 return named if _tells(named.pattern, line) else replace(named, pattern=self._template(app, line))
         return Named(self._template(app, line))
 
+    def learned(self, app: str) -> list[str]:
+        """The labels of an application's lines that a threshold has made."""
+        miner = self.miners.get(app)
+        return [LABEL + one for one in miner.learned()] if miner is not None else []
+
+    def adopt(self, app: str, labels: Iterable[str]) -> None:
+        """Use the templates that other workers have learned; labels of other things are left out."""
+        found = [label.removeprefix(LABEL) for label in labels if label.startswith(LABEL)]
+        if found:
+            self._miner(app).adopt(found)
+
     def _template(self, app: str, line: Line) -> str:
+        return self._miner(app).template(line.message)
+
+    def _miner(self, app: str) -> Miner:
         miner = self.miners.get(app)
         if miner is None:
             miner = self.miners[app] = Miner()
-        return miner.template(line.message)
+        return miner
 
     def _program(self, exe: bytes) -> str:
         found = self._programs.get(exe)

@@ -101,6 +101,16 @@ class Outside(Protocol):
         """Something is there to be sent."""
 
 
+class Logs(Protocol):
+    """Where applications' logs come from (`agent.logfiles_feed`)."""
+
+    def feed(self, memory: Memory) -> None:
+        """Bring in what has been written by now."""
+
+    def note(self) -> None:
+        """A snapshot is about to be taken."""
+
+
 @dataclass(slots=True)
 class Loop:
     """The loop and its clocks; `step` is one turn of it. `lock` guards the words that it shares with the sender.
@@ -115,6 +125,7 @@ class Loop:
     timing: Timing = field(default_factory=Timing)
     budget: Budget = field(default_factory=Budget)
     lock: AbstractContextManager[object] = field(default_factory=nullcontext)
+    logs: Logs | None = None
     bytes_read: int = 0
     behind: int = 0
     _asides: list[Aside] = field(default_factory=list)
@@ -134,6 +145,8 @@ class Loop:
     def step(self, wait: float) -> None:
         """Read a bite, or wait for one at most so many seconds; then do what is due."""
         data = self.source.read(BITE)
+        if self.logs is not None:
+            self.logs.feed(self.memory)
         if data:
             self.memory.pipeline.absorb(data)
             self.bytes_read += len(data)
@@ -179,6 +192,8 @@ class Loop:
         if self._asides or self._has_open_epoch():
             self.cut()
         position = self._position()
+        if self.logs is not None:
+            self.logs.note()
         with self.lock:
             name = self.outside.save(self.memory, position)
         if name and self.ledger.snapshot_taken(name, position):

@@ -22,6 +22,7 @@ import msgspec
 from agent.epochs import Epoch
 from agent.kernel_loss import LossMeter, Reading
 from agent.ledger import Recovery, Row
+from agent.logfiles_finder import Progress
 from agent.pipeline import Pipeline
 from agent.source import Position, Source
 from grammar import CodecError
@@ -55,17 +56,24 @@ class Cut(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(slots=True)
 class Memory:
-    """`number` counts the epochs cut so far; `meter` the kernel's losses; `control` is what the agent goes by."""
+    """`number` counts the epochs cut so far; `meter` the kernel's losses; `control` is what the agent goes by.
+
+    `logs` is how far applications' logs have been read.
+    """
 
     pipeline: Pipeline
     meter: LossMeter = field(default_factory=LossMeter)
     control: Control = field(default_factory=Control)
     number: int = 0
+    logs: Progress = field(default_factory=Progress)
 
     def obey(self, control: Control) -> None:
         """Go by `control` from here on."""
         self.control = control
         self.pipeline.node.abstraction.adopt(label for _, patterns in control.patterns for label in patterns)
+        if self.pipeline.node.logs is not None:
+            for app, patterns in control.patterns:
+                self.pipeline.node.logs.names.adopt(app, patterns)
 
     def cut(self, cut: Cut) -> Epoch:
         """End an epoch."""
@@ -81,40 +89,52 @@ class Memory:
         self.pipeline.node.tick()
 
 
-def recall(memory: Memory, source: Source, recovery: Recovery, again: Callable[[int, Epoch], None]) -> None:
-    """Bring `memory` from the snapshot's position to the journal's end; `again` hears of every cut that is repeated."""
+def recall(
+    memory: Memory,
+    source: Source,
+    recovery: Recovery,
+    again: Callable[[int, Epoch], None],
+    feed: Callable[[Memory], None] = lambda memory: None,
+) -> None:
+    """Bring `memory` from the snapshot's position to the journal's end; `again` hears of every cut that is repeated.
+
+    `feed` is called before each bite: it brings in what applications have logged by then.
+    """
     if recovery.position:
         source.seek(Position.from_bytes(recovery.position))
     for row in recovery.rows:
         try:
-            _step(memory, source, row, again)
+            _step(memory, source, row, again, feed)
         except CodecError as error:
             _log.error("a step of the journal is damaged", extra={"reason": str(error)})
             memory.pipeline.node.loss.note("state_reset")
 
 
-def _step(memory: Memory, source: Source, row: Row, again: Callable[[int, Epoch], None]) -> None:
+def _step(
+    memory: Memory, source: Source, row: Row, again: Callable[[int, Epoch], None], feed: Callable[[Memory], None]
+) -> None:
     if row.kind == "reset":
         memory.pipeline.node.loss.note("state_reset")
     if row.kind != "cut":
-        _read_up_to(memory, source, row.position)
+        _read_up_to(memory, source, row.position, feed)
         if row.kind == "control":
             memory.obey(read(row.payload, Control))
         return
     cut = read(row.payload, Cut)
     for aside in cut.asides:
-        _read_up_to(memory, source, aside.at)
+        _read_up_to(memory, source, aside.at, feed)
         if aside.to:
             source.seek(Position.from_bytes(aside.to))
         else:
             memory.seal()
-    _read_up_to(memory, source, row.position)
+    _read_up_to(memory, source, row.position, feed)
     again(memory.number, memory.cut(cut))
 
 
-def _read_up_to(memory: Memory, source: Source, written: bytes) -> None:
+def _read_up_to(memory: Memory, source: Source, written: bytes, feed: Callable[[Memory], None]) -> None:
     """Take the log up to a position; what of it is gone by now is counted by the source."""
     position = Position.from_bytes(written)
     while data := source.read_to(position, BITE):
+        feed(memory)
         memory.pipeline.absorb(data)
     source.seek(position)

@@ -39,6 +39,7 @@ class Pipeline:
         abstraction: Abstraction | None = None,
         recorder: Recorder | None = None,
         refresh: int = 0,
+        *,
         logs: LogMessages | None = None,
     ) -> None:
         self.parser = AuditParser()

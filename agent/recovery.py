@@ -13,6 +13,7 @@ Source: issue "live agent" (a restart neither skips nor repeats).
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,15 @@ from agent.instance_files import Budget
 from agent.instances import Instances, Resume
 from agent.ledger import Ledger, Recovery
 from agent.live_containers import LiveContainers
+from agent.logfiles import LogFiles
+from agent.logfiles_feed import LogFeed
+from agent.logfiles_finder import Limits
+from agent.logmessages import LogMessages
+from agent.lognames import LogNames, Profiles
 from agent.memory import Memory, recall
 from agent.pipeline import Pipeline
 from agent.plugin import DispatcherSource
+from agent.profile_files import read_profiles
 from agent.snapshot import SnapshotError, restore
 from agent.source import Position, Source
 from grammar import CodecError
@@ -44,37 +51,59 @@ class Started:
     containers: LiveContainers
     instances: Instances
     outside: dict[str, object]
+    logs: LogFeed | None = None
 
 
 def start(config: Config, name: str, ledger: Ledger, folder: Path) -> Started:
     """Bring everything to where the ledger ends."""
     recovery = ledger.recovery()
-    instances, memory, whole = _memory(config, name, recovery, folder)
+    profiles = Profiles(read_profiles(config.logs.profiles))
+    instances, memory, whole = _memory(config, name, recovery, folder, profiles)
     containers = memory.pipeline.node.containers
     assert isinstance(containers, LiveContainers)
-    outside: dict[str, object] = {"recorder": instances}
+    outside: dict[str, object] = {"recorder": instances, "profiles": profiles}
+    logs = _logs(config, memory, containers, profiles)
     source = _source(config, recovery)
     if not whole:
         memory.pipeline.node.loss.note("state_reset")
     if isinstance(source, LogFollower):
-        recall(memory, source, recovery, lambda number, epoch: instances.cut(number))
+        feed = logs.feed if logs is not None else lambda memory: None
+        recall(memory, source, recovery, lambda number, epoch: instances.cut(number), feed)
     elif recovery.rows:
         memory.number += sum(row.kind == "cut" for row in recovery.rows)
         memory.pipeline.node.loss.note("state_reset")
     if recovery.rows:
         _log.info("went on from the journal", extra={"steps": len(recovery.rows), "epoch": memory.number})
-    return Started(memory, source, containers, instances, outside)
+    return Started(memory, source, containers, instances, outside, logs)
 
 
-def _memory(config: Config, name: str, recovery: Recovery, folder: Path) -> tuple[Instances, Memory, bool]:
+def _logs(config: Config, memory: Memory, containers: LiveContainers, profiles: Profiles) -> LogFeed | None:
+    """The accumulator, where memory says that it was, if logs are to be read."""
+    node, told = memory.pipeline.node, config.logs
+    if not told.enabled:
+        node.logs = None
+        return None
+    node.logs = node.logs or LogMessages(LogNames(profiles))
+    limits = Limits(told.most, told.of_one, int(told.behind), told.journal)
+    rules = [one.rule for one in told.files]
+    return LogFeed(LogFiles(containers.named, _wall, rules=rules, limits=limits, progress=memory.logs))
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _memory(
+    config: Config, name: str, recovery: Recovery, folder: Path, profiles: Profiles
+) -> tuple[Instances, Memory, bool]:
     """Store and memory; whether memory is what it was."""
     room = Budget(int(config.limits.instances), int(config.limits.instances_age))
     if recovery.snapshot:
         try:
-            number = restore(folder, recovery.snapshot, Memory, {"recorder": None}).number
+            number = restore(folder, recovery.snapshot, Memory, {"recorder": None, "profiles": profiles}).number
             told = number + sum(row.kind == "cut" for row in recovery.rows) - 1
             instances = Instances(folder / INSTANCES, name, room, resume=Resume(told, number))
-            memory = restore(folder, recovery.snapshot, Memory, {"recorder": instances})
+            memory = restore(folder, recovery.snapshot, Memory, {"recorder": instances, "profiles": profiles})
         except SnapshotError as error:
             _log.error("memory is lost: the agent begins anew", extra={"reason": str(error)})
         else:

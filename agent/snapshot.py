@@ -35,6 +35,7 @@ from agent.processes import Handle, Process
 from agent.processes import Snapshot as ForkSnapshot
 from agent.upg import Actor, Artifact, Vertex
 from grammar import InputError
+from grammar.lineformat import Reader
 
 MAGIC: Final = b"winnower snapshot 1\n"
 STAMP: Final = 16
@@ -43,9 +44,11 @@ MAX_FILE: Final = 512 << 20
 MAX_PLAIN: Final = 2 << 30
 _AGENT: Final = (
     "abstraction addresses calls_files calls_processes calls_sockets cgroups container_files containers epochs events "
-    "files kernel_loss kubernetes live_containers logtime loss memory node pipeline processes records syscalls upg"
+    "files kernel_loss kubernetes live_containers logbook logfiles_finder logfiles_home logfiles_streams "
+    "logfiles_track logfiles_value logmessages lognames logtime loss memory miner miner_outline node pipeline "
+    "processes records resolver resolver_beam syscalls upg"
 )
-_GRAMMAR: Final = "codec control envelope evidence history labels lexicon pattern"
+_GRAMMAR: Final = "codec control envelope evidence history labels lexicon line lineformat pattern"
 STATE: Final = (*(f"agent.{name}" for name in _AGENT.split()), *(f"grammar.{name}" for name in _GRAMMAR.split()))
 """Where the classes of memory are; functions are taken from the handlers' modules (`agent.calls_*`) only."""
 PLAIN: Final = frozenset(
@@ -148,7 +151,18 @@ def stamp() -> bytes:
 
 def _reducers(known: Mapping[str, object]) -> dict[type, Callable[[Any], Reduced]]:
     """How to write down what a pickle does not, or not well."""
-    return dict.fromkeys(SLOTTED, _slots) | {type(one): _named(known) for one in known.values() if one is not None}
+    outsiders = {type(one): _named(known) for one in known.values() if one is not None}
+    return dict.fromkeys(SLOTTED, _slots) | {Reader: _read_state} | outsiders
+
+
+def _read_state(one: Reader) -> Reduced:
+    """A reader of lines says itself what it needs to go on: functions are no memory."""
+    return reader, (one.state(),)
+
+
+def reader(state: str) -> Reader:
+    """Undo `_read_state`; what is no reader's state is an `InputError`."""
+    return Reader.restore(state)
 
 
 def _slots(one: object) -> Reduced:
@@ -199,8 +213,8 @@ class _Unpickler(pickle.Unpickler):
         """The class or handler of that name, if memory may hold it."""
         if (module, name) == OUTSIDE:
             return self._outside.get
-        if module == __name__ and name in ("blank", "fill"):
-            return blank if name == "blank" else fill
+        if module == __name__ and name in MAKERS:
+            return MAKERS[name]
         if (module, name) in PLAIN:
             return getattr(importlib.import_module(module), name)
         found = getattr(importlib.import_module(module), name, None) if module in STATE else None
@@ -208,6 +222,10 @@ class _Unpickler(pickle.Unpickler):
         if getattr(found, "__module__", "") == module and (handler or isinstance(found, type)):
             return found
         raise SnapshotError("memory does not hold such things", offending=f"{module}.{name}")
+
+
+MAKERS: Final[Mapping[str, object]] = {"blank": blank, "fill": fill, "reader": reader}
+"""The functions of this file that a snapshot may name."""
 
 
 class _Limited(io.RawIOBase):

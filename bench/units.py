@@ -39,7 +39,7 @@ from agent.processes import Process
 from agent.recording import Recording, open_recording, read_log
 from agent.recording_logs import logs_of
 from agent.upg import Actor
-from winnower.profile_files import read_profiles
+from agent.profile_files import read_profiles
 
 EPOCH = 10_000
 HERE = Path(__file__).resolve().parents[1]

@@ -134,7 +134,7 @@ class Replay:
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
         logs = logs_of(self.recording.logs[worker].parent, LogNames(Profiles(self.profiles))) if self.lines else None
         refresh = self.thresholds.forget_after // 2
-        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, refresh, logs)
+        pipeline = Pipeline(containers, self.epoch_millis, abstraction, recorder, refresh, logs=logs)
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
         log = self.recording.logs[worker]

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.abstraction import TAU_FILE, TAU_SOCK
+from agent.profile_files import read_profiles
 from agent.recording import Recording
 from grammar import InputError
 from grammar.profile import Profile
@@ -31,7 +32,6 @@ from policies import Policy
 from winnower.console import errors, output
 from winnower.dump import Dump
 from winnower.policy_command import load_policies, shipped_policies
-from winnower.profile_files import read_profiles
 from winnower.replay import Agent, Replay, Thresholds, replay
 from winnower.report import Report
 

@@ -110,6 +110,14 @@ class Node:
         log.path.parent.mkdir(parents=True, exist_ok=True)
         return log
 
+    def fork(self, name: str, pid: int) -> None:
+        """One more process of a container, in its control group."""
+        first = self.base / "proc" / str(self.known[name].pid)
+        shutil.copytree(first, first.with_name(str(pid)), symlinks=True)
+        group = self.base / "host/sys/fs/cgroup/machine" / f"libpod-{self.known[name].id}"
+        group.mkdir(parents=True, exist_ok=True)
+        (group / "cgroup.procs").write_text(f"{self.known[name].pid}\n{pid}\n")
+
     def kill(self, name: str) -> None:
         """All of its processes are gone, and its root as they saw it."""
         shutil.rmtree(self.base / "proc" / str(self.known[name].pid))

@@ -64,15 +64,6 @@ def test_what_a_container_appends_is_given_with_its_place(web: tuple[Node, Log, 
     assert not files.loss
 
 
-def test_half_a_line_is_given_as_it_is(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.raw(b"half")
-    assert given(files.poll()) == b"half"
-    log.raw(b" and half\n")
-    (piece,) = files.poll()
-    assert (piece.offset, piece.data) == (4, b" and half\n")
-
-
 def test_logs_that_are_held_open_are_found_and_others_are_not(node: Node) -> None:
     node.add("web")
     node.holds("web", ACCESS)
@@ -109,178 +100,6 @@ def test_of_an_old_and_long_log_only_the_end_is_read(node: Node) -> None:
     files.offer("web", ACCESS)
     (first, *_) = pieces = files.poll()
     assert (first.offset, len(given(pieces))) == (10, FRESH)
-
-
-@pytest.mark.parametrize("rounds", [1, 2, 5, 30])
-def test_a_burst_of_rotations_between_two_polls(web: tuple[Node, Log, LogFiles], rounds: int) -> None:
-    _, log, files = web
-    log.append(2)
-    pieces = files.poll()
-    for _ in range(rounds):
-        log.append(2)
-        log.rotate()
-    log.append()
-    pieces += files.poll()
-    assert given(pieces) == log.written
-    assert len({piece.generation for piece in pieces}) == rounds + 1
-    assert in_order(pieces)
-    assert not files.loss
-
-
-@pytest.mark.parametrize("rounds", [1, 2, 5])
-def test_copies_and_emptied_files_between_two_polls(web: tuple[Node, Log, LogFiles], rounds: int) -> None:
-    _, log, files = web
-    log.append(2)
-    pieces = files.poll()
-    for _ in range(rounds):
-        log.append(2)
-        log.copytruncate()
-    log.append()
-    pieces += files.poll() + files.poll()
-    assert given(pieces) == log.written
-    assert in_order(pieces)
-    assert len({piece.generation for piece in pieces}) == rounds + 1
-    assert not files.loss
-
-
-def test_a_copy_of_what_was_read_already_is_no_loss(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.append(5)
-    files.poll()
-    log.copytruncate()
-    new = log.append()
-    assert given(files.poll() + files.poll()) == new
-    log.copytruncate()
-    newer = log.append(9)
-    assert given(files.poll() + files.poll()) == newer
-    assert not files.loss
-
-
-def test_emptied_without_a_copy_what_was_seen_is_counted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logfiles, "POLL", 10)
-    node.add("web")
-    log, files = node.log("web"), node.files()
-    files.poll()
-    log.append(3)
-    files.offer("web", ACCESS, fresh=True)
-    first = given(files.poll())
-    os.truncate(log.path, 0)
-    assert len(first) == 10
-    assert files.poll() == []
-    assert files.loss == {"log_truncated": len(log.written) - 10}
-
-
-def test_emptied_without_a_copy_and_all_read_is_not_known(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.append(9)
-    files.poll()
-    os.truncate(log.path, 0)
-    new = log.append(2)
-    (piece,) = files.poll() + files.poll()
-    assert (piece.offset, piece.data, piece.generation.number) == (0, new, 2)
-    assert files.loss == {"log_unknown": 1}
-
-
-def test_a_file_emptied_and_grown_beyond_our_place_is_noticed(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.append(2)
-    pieces = files.poll()
-    log.copytruncate()
-    log.append(50)
-    pieces += files.poll() + files.poll()
-    assert given(pieces) == log.written
-    assert pieces[-1].generation.number == 2
-
-
-def test_a_writer_that_does_not_append_leaves_a_hole_that_is_not_given(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    far = 10 << 30
-    first = log.append(2)
-    assert given(files.poll()) == first
-    shutil.copy(log.path, log.old(1))
-    os.truncate(log.path, 0)
-    with log.path.open("r+b") as file:
-        file.seek(far)
-        file.write(b"far away\n")
-    (piece,) = files.poll() + files.poll()
-    assert (piece.offset, piece.data, piece.generation.number) == (far, b"far away\n", 2)
-    assert not files.loss
-
-
-def test_an_old_worker_that_still_writes_to_the_old_file_is_heard(web: tuple[Node, Log, LogFiles]) -> None:
-    node, log, files = web
-    log.append(2)
-    pieces = files.poll()
-    log.rotate()
-    log.append()
-    pieces += files.poll()
-    log.append(1, to=log.old(1))
-    log.append()
-    pieces += node.tick(files, 1_000)
-    assert sorted(given(pieces).splitlines()) == sorted(log.written.splitlines())
-    assert in_order(pieces)
-    assert [piece.generation.number for piece in pieces] == [1, 2, 1, 2]
-
-
-def test_deleted_and_made_again(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.append(2)
-    with log.path.open("ab") as writer:
-        log.path.unlink()
-        pieces = files.poll()
-        writer.write(b"written to what has no name\n")
-        writer.flush()
-        pieces += files.poll()
-    log.path.touch()
-    new = log.append()
-    pieces += files.poll()
-    assert given(pieces) == log.written[: -len(new)] + b"written to what has no name\n" + new
-    assert not files.loss
-
-
-def test_a_folder_that_was_moved_away_and_made_again(web: tuple[Node, Log, LogFiles]) -> None:
-    node, log, files = web
-    log.append(2)
-    files.poll()
-    log.path.parent.rename(log.path.parent.with_name("before"))
-    log.path.parent.mkdir()
-    new = log.append()
-    assert given(node.tick(files) + files.poll()) == new
-
-
-@pytest.mark.parametrize("change", ["none", "rotate", "rotate twice", "copytruncate", "late"])
-def test_a_restart_goes_on_where_it_was(web: tuple[Node, Log, LogFiles], change: str) -> None:
-    node, log, files = web
-    log.append(20)
-    pieces = files.poll()
-    files = again(node, files)
-    if change == "late":
-        files.poll()
-    log.append()
-    for _ in range({"none": 0, "late": 0, "rotate twice": 2}.get(change, 1)):
-        log.copytruncate() if change == "copytruncate" else log.rotate()
-        log.append()
-    pieces += files.poll() + files.poll()
-    assert given(pieces) == log.written
-    assert in_order(pieces)
-    assert not files.loss
-
-
-def test_a_log_that_is_gone_after_a_restart_is_a_gap(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logfiles, "POLL", 10)
-    node.add("web")
-    log, files = node.log("web"), node.files()
-    files.poll()
-    log.append(3)
-    files.offer("web", ACCESS, fresh=True)
-    files.poll()
-    files = again(node, files)
-    log.path.unlink()
-    new = Log(log.path)
-    new.append()
-    pieces = [piece for _ in range(4) for piece in files.poll()]
-    assert given(pieces) == new.written
-    assert files.loss == {"log_gap": len(log.written) - 10}
 
 
 def test_after_a_kill_the_rest_is_read(web: tuple[Node, Log, LogFiles]) -> None:
@@ -340,6 +159,27 @@ def test_a_container_that_begins_again_goes_on_in_its_logs(web: tuple[Node, Log,
     assert given(pieces) == log.written
     assert in_order(pieces)
     assert not files.loss
+
+
+def test_when_the_process_that_was_known_ends_another_stands_in(web: tuple[Node, Log, LogFiles]) -> None:
+    """The first process as the agent knows it may be one that was only let in."""
+    node, log, files = web
+    node.fork("web", 777)
+    node.kill("web")
+    pieces = node.tick(files)
+    log.rotate()
+    log.append()
+    (node.base / "proc/777/fd/0").symlink_to("/var/log/second.log")
+    (node.base / "proc/777/fdinfo/0").write_text(f"flags:\t0{os.O_APPEND | os.O_WRONLY:o}\n")
+    second = node.log("web", "/var/log/second.log")
+    second.append()
+    pieces += node.tick(files)
+    assert files.finder.homes["web"].alive
+    assert given([one for one in pieces if one.path == ACCESS]) == log.written
+    assert given([one for one in pieces if one.path != ACCESS]) == second.written
+    shutil.rmtree(node.base / "proc/777")
+    node.tick(files)
+    assert not files.finder.homes["web"].alive
 
 
 def test_a_number_that_is_another_process_by_now_is_not_believed(node: Node) -> None:
@@ -421,32 +261,6 @@ def test_files_share_a_poll_and_what_waits_is_known(node: Node, monkeypatch: pyt
         pieces += files.poll()
     assert given([piece for piece in pieces if piece.path == "/srv/loud.log"]) == loud.written
     assert in_order(pieces)
-
-
-def test_too_far_behind_is_left_out_and_counted(node: Node) -> None:
-    node.add("web")
-    node.limits = Limits(behind=1 << 20)
-    files = node.files()
-    files.poll()
-    log = node.log("web")
-    log.path.touch()
-    files.offer("web", ACCESS, fresh=True)
-    files.poll()
-    log.raw(b"x" * (30 << 20))
-    pieces = files.poll() + files.poll()
-    assert len(given(pieces)) + files.loss["log_backlog"] == 30 << 20
-    assert pieces[-1].offset + len(pieces[-1].data) == 30 << 20
-    assert in_order(pieces)
-
-
-def test_a_line_of_ten_megabytes_is_given_in_pieces(web: tuple[Node, Log, LogFiles]) -> None:
-    _, log, files = web
-    log.raw(b"x" * (10 << 20) + b"\n")
-    pieces = files.poll()
-    while files.behind:
-        pieces += files.poll()
-    assert given(pieces) == log.written
-    assert max(len(piece.data) for piece in pieces) <= CHUNK
 
 
 def test_a_link_to_stdout_is_the_engines_copy(node: Node, tmp_path: Path) -> None:

@@ -136,6 +136,9 @@ def lines(pieces: list[Piece]) -> list[bytes]:
 @settings(max_examples=80)
 @given(steps(LOSSLESS), st.sampled_from([1 << 22, 500, 31]))
 @example([("append", 3), ("rotate", 1), ("late", 1), ("restart", 1), ("late", 1), ("append", 1)], 31)
+@example([("append", 2), ("copytruncate", 1), ("restart", 1), ("append", 1), ("poll", 1), ("copytruncate", 1)], 31)
+@example([("append", 1), *[("rotate", 1), ("append", 1)] * 2, *[("rotate", 1)] * 2, ("poll", 1), ("late", 1)], 1 << 22)
+@example([("append", 2), ("rotate", 1), ("poll", 1), ("append", 1), ("copytruncate", 1)], 31)
 def test_rotations_and_restarts_lose_nothing(what: list[tuple[str, int]], most: int) -> None:
     """If nothing is thrown away, every byte that was written is given exactly once, and nothing is counted."""
     one = play(what, most)
@@ -146,6 +149,9 @@ def test_rotations_and_restarts_lose_nothing(what: list[tuple[str, int]], most: 
 
 @settings(max_examples=80)
 @given(steps(ROUGH), st.sampled_from([1 << 22, 500, 31]))
+@example([("append", 1), ("poll", 1), ("copytruncate", 1), ("kill", 1), ("wait", 1)], 1 << 22)
+@example([("append", 3), ("rotate", 1), ("rewrite", 1), ("rewrite", 1)], 31)
+@example([("append", 1), ("rewrite", 1), ("rotate", 1)], 1 << 22)
 def test_nothing_is_lost_silently_or_given_twice(what: list[tuple[str, int]], most: int) -> None:
     """Whatever is thrown away: no byte is given twice, and what is missing is counted, or said to be unknown."""
     one = play(what, most)

@@ -6,7 +6,8 @@ import pytest
 from lines import CREAT, WRONLY, World, inet
 
 from agent.logbook import Book
-from agent.logmessages import LogMessages
+from agent.logfiles_value import Generation, Piece
+from agent.logmessages import MAX_OWED, LogMessages
 from agent.lognames import LogNames, Profiles
 from grammar.profile import Binary, EventLoop, Function, LogString, Point, Profile
 
@@ -171,3 +172,23 @@ def test_a_loop_without_connections_is_cut_where_its_profile_says() -> None:
 
 def test_a_loop_of_several_threads_is_not_cut_by_lines() -> None:
     assert looping("8").units() <= 1
+
+
+def test_writes_to_a_log_that_is_not_read_yet_get_their_lines_when_it_is() -> None:
+    site = Site().accept(4, 40_000)
+    site.read(4).open("/var/log/new.log", 9, WRONLY | APPEND)
+    site.call("write", a0=9, exit=6).call("write", a0=9, exit=7)
+    site.close(4)
+    site.logs.take([Piece("host", "/var/log/new.log", Generation(1, 2), 0, b"first\nsecond\n", site.millis)])
+    assert [line for line, _ in site.told("log")] == ["LogMessage first", "LogMessage second"]
+    assert len({cause for _, _, op, cause, _ in site.graph.edges if op == "log"}) == 1
+
+
+def test_writes_to_a_log_that_is_never_read_are_bounded() -> None:
+    site = Site()
+    site.open("/var/log/new.log", 9, WRONLY | APPEND)
+    for _ in range(MAX_OWED + 10):
+        site.call("write", a0=9, exit=6)
+    assert sum(len(writes) for writes in site.logs._owed.values()) <= MAX_OWED
+    site.logs.take([Piece("host", "/var/log/new.log", Generation(1, 2), 0, b"first\n", site.millis)])
+    assert site.told("log") == []

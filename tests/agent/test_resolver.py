@@ -164,6 +164,17 @@ def test_what_a_logger_adds_is_allowed_to_that_logger(callee: str, message: str,
     assert strings.match("cannot open x") == [(0, 13)]
 
 
+def test_what_a_string_forwards_is_a_string_too() -> None:
+    strings = Strings(
+        profile_of(["InnoDB: {text}", "load completed at {text}", "{int} pages", "InnoDB: {text} done"], ())
+    )
+    assert strings.match("InnoDB: load completed at 7") == [(1, 26), (0, 8)]
+    assert strings.match("InnoDB: load completed at 7 done") == [(1, 26), (3, 13), (0, 8)]
+    assert strings.match("InnoDB: 7 pages") == [(2, 14), (0, 8)]
+    assert strings.match("InnoDB: something else") == [(0, 8)]
+    assert strings.match("InnoDB: InnoDB: 7 pages") == [(0, 16)], "once"
+
+
 def test_a_string_of_several_lines_is_each_of_them() -> None:
     string = LogString("", "", "{text}: ready.\nVersion: {text}", 0, 0, "emits")
     assert [str(one) for one in variants(string)][1:] == ["{text}: ready.", "Version: {text}"]

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pitfalls import program
 
@@ -32,6 +32,7 @@ FAR int work(int n) {
 int main(int c, char **v) { return work(c) + work(c * 3); }
 """
 WORDS = (0, 1, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+PIECES = st.binary(min_size=1, max_size=12) | st.sampled_from([b"\xff" * 8, bytes(7) + b"\x80", b"\xff" * 7 + b"\x7f"])
 SECONDS = 5.0
 
 
@@ -82,7 +83,8 @@ def test_words_of_headers_and_tables_may_say_anything(data: st.DataObject) -> No
     outcome(bytes(mutant))
 
 
-@given(st.lists(st.tuples(st.integers(0, 1 << 14), st.binary(min_size=1, max_size=12)), min_size=1, max_size=20))
+@example([(1047, b"\1" + bytes(7) + b"\x80")])  # a symbol's address beyond 2^63
+@given(st.lists(st.tuples(st.integers(0, 1 << 14), PIECES), min_size=1, max_size=20))
 def test_bytes_anywhere_may_be_anything(changes: list[tuple[int, bytes]]) -> None:
     """Code, data and tables overwritten at random: an outcome, in time."""
     mutant = bytearray(built())

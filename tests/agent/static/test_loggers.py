@@ -73,9 +73,13 @@ def test_a_tail_call_shifts_the_stack(tmp_path: Path) -> None:
             return fprintf(stderr, format, a + b + c + d + e + f, n); }
         FAR int tail(int a, int b, int c, int d, int e, int f, const char *format, int n) {
             return last(f, e, d, c, b, a, format, n + 1); }
+        FAR int other(int a, int b, int c, int d, int e, int f, const char *unused, int n) {
+            return last(f, e, d, c, b, a, n > 3 ? "many %d %d\\n" : "few %d %d\\n", n + 1); }
         FAR int simple(int n) { return printf("tail %d\\n", n); }
-        int main(int c, char **v) { tail(c, 1, 2, 3, 4, 5, "far %d %d\\n", c); return simple(c); }"""
-    assert texts(found_in(tmp_path, source, "-O2")) == {"far %d %d\n", "tail %d\n"}
+        int main(int c, char **v) { tail(c, 1, 2, 3, 4, 5, "far %d %d\\n", c); other(c, 1, 2, 3, 4, 5, "", c);
+            return simple(c); }"""
+    found = found_in(tmp_path, source, "-O2")
+    assert texts(found) == {"far %d %d\n", "tail %d\n", "many %d %d\n", "few %d %d\n"}
 
 
 @pytest.mark.parametrize("level", ["-O2", "-O3"])
@@ -148,13 +152,14 @@ def test_calls_through_the_got_and_through_registers(tmp_path: Path) -> None:
         assert texts(found_in(tmp_path, source, *flags)) == {"a %d\n", "b %d\n", "c %d\n"}, flags
 
 
-def test_a_hook_is_what_it_is_at_the_start(tmp_path: Path) -> None:
-    source = """FAR void to_stderr(int n, const char *format, ...) {
+@pytest.mark.parametrize("flags", [("-O2",), ("-O2", "-fPIC", "-shared"), ("-O1", "-rdynamic")])
+def test_a_hook_is_what_it_is_at_the_start(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    source = """FAR static void to_stderr(int n, const char *format, ...) {
             va_list ap; va_start(ap, format); vfprintf(stderr, format, ap); va_end(ap); }
         struct { int n; void (*report)(int, const char *, ...); } hooks = {1, to_stderr};
-        FAR void work(int c) { hooks.report(1, "hooked %d\\n", c); }
+        FAR void work(int c) { hooks.report(1, "hooked %d\\n", c); while (c--) hooks.report(2, "again %d\\n", c); }
         int main(int c, char **v) { if (c > 9) hooks.report = (void *)v; work(c); return 0; }"""
-    assert texts(found_in(tmp_path, source, "-O2")) == {"hooked %d\n"}
+    assert texts(found_in(tmp_path, source, *flags)) == {"hooked %d\n", "again %d\n"}
 
 
 def test_what_one_file_exports_is_known_to_the_others(tmp_path: Path) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "bench"))
-from recall import LEAST, rows_of, total  # (found through the line above)
+from recall import LEAST, rows_of, total
 from testbed.binaries import application, why_no_binaries
 
 from agent.static.elf import read_image
@@ -37,7 +33,7 @@ def test_all_tags_of_its_core_with_their_levels_and_soon() -> None:
     row = total("core", list(rows_of(found)))
     assert row.tags == row.truth
     tagged = [site for site in found.sites if site.raw.startswith(b"AH0")]
-    assert {site.sink for site in tagged} == {"emits", "formats"} or {site.sink for site in tagged} == {"emits"}
+    assert {site.sink for site in tagged} == {"emits"}
     assert sum(1 for site in tagged if site.level) > 0.7 * len(tagged)
     (one,) = [site for site in found.sites if site.text.startswith("AH00094:")]
     assert (one.level, one.callee) == ("notice", "ap_log_error_")

@@ -1,0 +1,79 @@
+"""From the accumulator into the books: what has been written to logs, before the writes of it are read.
+
+Rules of this file
+    - Fed before each bite of the audit log: a write is recorded after it was done, so that its bytes are there by then.
+      What one poll does not hold is polled for at once, `ROUNDS` times at most.
+    - Logs that the graph has seen opened are offered. What the accumulator has lost travels with the epoch.
+    - A rule's zone and format tell a book's reader what its lines do not say of themselves.
+
+Complexity: that of a poll.
+Source: issue "application logs" (log accumulator, log processor).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from agent.logfiles import LogFiles
+from agent.logfiles_value import Piece, Rule
+from agent.logmessages import LogMessages
+from agent.memory import Memory
+from grammar.lineformat import Reader
+
+ROUNDS: Final = 4
+
+
+class LogFeed:
+    """Gives `memory` the pieces of `files`; `read` counts their bytes."""
+
+    def __init__(self, files: LogFiles) -> None:
+        self.files = files
+        self.read = 0
+
+    def feed(self, memory: Memory) -> None:
+        """All that has been written by now, as far as it goes."""
+        node = memory.pipeline.node
+        if node.logs is None:
+            return
+        for container, path in sorted(node.logs.wanted):
+            self.files.offer(container, path)
+        for _ in range(ROUNDS):
+            pieces = self.files.poll()
+            self._told(node.logs, pieces)
+            node.logs.take(pieces)
+            self.read += sum(len(piece.data) for piece in pieces)
+            if not self.files.behind:
+                break
+        for cause, number in self.files.loss.take().items():
+            node.loss.note(cause, number)
+
+    def note(self) -> None:
+        """How far all has been read goes into memory: a snapshot is about to be taken."""
+        _ = self.files.progress
+
+    def close(self) -> None:
+        """Let go of all files."""
+        self.files.close()
+
+    def _told(self, logs: LogMessages, pieces: Iterable[Piece]) -> None:
+        """Books that a rule says something of get a reader that knows it, before their first line."""
+        for piece in pieces:
+            rule = self.files.rule(piece.container, piece.path)
+            if rule is None or not (rule.zone or rule.format) or piece.path in logs.books.get(piece.container, ()):
+                continue
+            book = logs.stream(piece.container, piece.path)
+            if book is not None:
+                book.reader = reader_of(rule)
+
+
+def reader_of(rule: Rule) -> Reader:
+    """A reader that knows the zone, and tries the format first.
+
+    >>> reader_of(Rule("*", "/a.log", "", "-01:30")).zone_minutes
+    -90
+    """
+    zone = rule.zone.removeprefix("UTC")
+    minutes = (int(zone[1:3]) * 60 + int(zone[4:6])) * (-1 if zone[0] == "-" else 1) if zone else 0
+    return Reader.restore(json.dumps({"zone_minutes": minutes, "format": rule.format}))

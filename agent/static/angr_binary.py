@@ -135,6 +135,8 @@ class AngrBinary:
         unknown = {target: places for target, places in callers.items() if self._may_be_logger(target)}
         elected = elect(unknown, self._name, self._tracer, self._text)
         self.loggers.update(elected)
+        others = {self._name(target): one for target, one in elected.items() if target not in self.functions}
+        self.known.loggers.update({name: one for name, one in others.items() if name})
         self._follow(set(elected), callers)
 
     def _may_be_logger(self, target: int) -> bool:

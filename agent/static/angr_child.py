@@ -14,6 +14,7 @@ Source: DisProTrack section IV.
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import sys
@@ -45,6 +46,7 @@ def main() -> None:
             answer = Answer(path, failed=f"{type(error).__name__}: {error}"[:300])
         out.write(msgspec.json.encode(msgspec.structs.replace(answer, seconds=time.process_time() - start)) + b"\n")
         out.flush()
+        gc.collect()  # angr's objects know one another
 
 
 if __name__ == "__main__":

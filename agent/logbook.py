@@ -68,12 +68,12 @@ class Book:
     @property
     def is_unread(self) -> bool:
         """Whether nothing of it has been read yet."""
-        return self.generation is None and self.source is None and not (self.lines or self.tail or self.exact)
+        return self.generation is None and self.source is None and not (self.lines or self.tail or self.exact or self.begins)
 
     def take(self, generation: object, offset: int, data: bytes) -> None:
         """Bytes of a file at their place: another file, or a gap, ends the line before."""
         if self.generation is None:
-            self.begins = offset
+            self.begins = self.begins or offset
         elif generation != self.generation or offset != self.upto:
             self.begin()
             self.debt = 0

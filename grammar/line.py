@@ -5,6 +5,7 @@ Rules of this file
     - `message` is what patterns match: the text without what differs in every line (time, pid, client). Of a line of an
       access log it is the canonical request, `GET /index.html?a=b 200`: method, target, status.
 
+Complexity: a value.
 Source: design section 2 (LogMessage); issue "log processor".
 """
 

@@ -7,6 +7,7 @@ Rules of this file
       points of every function; a call that may return without having logged is passed through (ENTRY → EXIT in the
       callee says so).
 
+Complexity: reading and writing O(size).
 Source: DisProTrack section IV (LMS-CFG); design section 5 (a profile is JSON).
 """
 

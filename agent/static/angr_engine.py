@@ -39,7 +39,7 @@ Progress = Callable[[str], None]
 MAX_FILE: Final = 1 << 30
 MAX_ANSWERS: Final = 1 << 30
 SILENT: Final = "no call of a function that is known to log (is it static and stripped, or does it write by itself?)"
-HINT: Final = "pip install winnower[static] (angr: 440 MB)"
+HINT: Final = "pip install 'winnower[static]' (angr: 440 MB)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +153,10 @@ def _binary(path: Path) -> Binary:
 
 def _names(path: Path) -> tuple[str, frozenset[str], frozenset[str]]:
     """A file's build id, what it exports and what it imports; nothing of a file that cannot be read."""
-    from elftools.elf.elffile import ELFFile  # noqa: PLC0415  (only what runs angr needs it)
-
+    try:
+        from elftools.elf.elffile import ELFFile  # noqa: PLC0415  (it comes with angr)
+    except ModuleNotFoundError:
+        return "", frozenset(), frozenset()  # `_run` says what is missing
     build, exported, imported = "", set[str](), set[str]()
     with path.open("rb") as file, contextlib.suppress(Exception):  # pyelftools fails in every way that there is
         elf = ELFFile(file)

@@ -23,7 +23,7 @@ from grammar.errors import InputError
 from grammar.profile import Binary, Profile
 
 if TYPE_CHECKING:
-    from agent.static.elf import Image
+    from agent.static.code import Code
 
 __all__ = ["DEPTH", "Engine", "profile_of"]
 
@@ -45,9 +45,9 @@ def profile_of(
         note = f"{paths[at].name}: runs in {found.interpreted}; templates of its lines are learned from them"
         assembly.add(Findings((found,), (), (note,)), (at,))
     rest = [at for at in range(len(paths)) if at not in scripts]
-    images, others = ({}, rest) if engine == "angr" else _images(paths, rest, engine)
-    if images:
-        assembly.add(_fast(list(images.values()), depth, progress), tuple(images))
+    codes, others = ({}, rest) if engine == "angr" else _codes(paths, rest, engine)
+    if codes:
+        assembly.add(_fast(list(codes.values()), depth, progress), tuple(codes))
     if others:
         from agent.static.angr_engine import angr_profile  # noqa: PLC0415  (angr is an extra)
 
@@ -55,34 +55,30 @@ def profile_of(
     return assembly.profile()
 
 
-def _images(paths: Sequence[Path], wanted: Sequence[int], engine: Engine) -> tuple[dict[int, Image], list[int]]:
+def _codes(paths: Sequence[Path], wanted: Sequence[int], engine: Engine) -> tuple[dict[int, Code], list[int]]:
     """The files that the fast engine reads, by position, and the positions of those that it cannot read."""
     from agent.static.code import Code  # noqa: PLC0415  (numpy and iced-x86 are slow to import)
     from agent.static.elf import NeedsAngrError, read_image  # noqa: PLC0415
 
-    images: dict[int, Image] = {}
+    codes: dict[int, Code] = {}
     others: list[int] = []
     for at in wanted:
         try:
-            image = read_image(paths[at])
-            if not len(image.starts):
-                Code(image)  # says what is missing
+            codes[at] = Code(read_image(paths[at]))
         except NeedsAngrError:
             if engine == "fast":
                 raise
             others.append(at)
-        else:
-            images[at] = image
-    return images, others
+    return codes, others
 
 
-def _fast(images: Sequence[Image], depth: int, progress: Progress | None) -> Findings:
+def _fast(codes: Sequence[Code], depth: int, progress: Progress | None) -> Findings:
     from agent.static.strings import find  # noqa: PLC0415
     from agent.static.tracing import Trace  # noqa: PLC0415
 
-    found = find(images, depth, progress)
+    found = find(codes, depth, progress)
     binaries = tuple(
-        Binary(one.path, one.sha256, one.build_id, "fast", interpreter_of(Path(one.path).name)) for one in images
+        Binary(one.path, one.sha256, one.build_id, "fast", interpreter_of(Path(one.path).name)) for one in found.images
     )
     notes = list(found.notes)
     return Findings(binaries, Trace(found, notes, progress), notes)

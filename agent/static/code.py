@@ -62,8 +62,9 @@ class Code:
                  "owners", "scan", "sites", "stubs", "targets")  # fmt: skip
 
     def __init__(self, image: Image) -> None:
-        if not len(image.starts):
-            raise NeedsAngrError("nothing marks the functions of this file", file=image.path, hint=FULLER)
+        if not image.marked:
+            what = "most of" if len(image.starts) else "all of"
+            raise NeedsAngrError(f"nothing marks {what} the functions of this file", file=image.path, hint=FULLER)
         self.image = image
         self.names, self._slot = _normal(image)
         self.scan: Scan = scan_code(image, self._slot)

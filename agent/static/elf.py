@@ -31,7 +31,7 @@ MAX_TEXT: Final = 16_384
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_FRAMES, PT_RELRO = 1, 2, 4, 0x6474E550, 0x6474E552
 X86_64: Final = 62
 MACHINES: Final = {3: "x86", 40: "arm", 62: "x86-64", 183: "aarch64", 243: "riscv", 21: "ppc64", 22: "s390x"}
-FULLER: Final = "install the extra `static` and use the angr engine"
+FULLER: Final = "pip install 'winnower[static]' and use the angr engine"
 
 
 class NeedsAngrError(InputError):
@@ -140,6 +140,11 @@ class Image:
         value = int.from_bytes(word, "little") if len(word) == 8 else 0
         return value if value and self.offset(value) >= 0 else None
 
+    @property
+    def marked(self) -> bool:
+        """Whether it is known of most of the code where its functions begin and end."""
+        return self.ranges.cover(_main_code(self.sections, self.code_ranges))
+
     def is_code(self, address: int) -> bool:
         """Whether instructions may be at `address`."""
         return any(low <= address < high for low, high in self.code_ranges)
@@ -179,8 +184,8 @@ def parse_image(data: bytes, name: str) -> Image:
         symbols.setdefault(address, symbol)
     tables.name_resolvers(static.resolvers)
     ranges = frame_ranges(data, wanted.get(PT_FRAMES, (0, 0, 0)), loads, code)
-    if not len(ranges.starts):
-        ranges = Ranges.of(static.ranges or tables.ranges, code)
+    if not ranges.cover(_main_code(sections, code)):
+        ranges = Ranges.of((*ranges.pairs(), *(static.ranges or tables.ranges)), code)
     fixed = data[16] == 2
     notes = _notes(data, PT_DYNAMIC in wanted, bool(static.names), len(ranges.starts))
     relro = wanted.get(PT_RELRO, (0, 0, 0))
@@ -284,6 +289,12 @@ def _code_ranges(segments: tuple[Segment, ...], sections: tuple[Section, ...]) -
         else:
             joined.append((low, min(high, limit)))
     return tuple(joined)
+
+
+def _main_code(sections: tuple[Section, ...], code: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Where the program's own code is, without stubs: `.text`, else all of it."""
+    text = tuple((one.address, one.address + one.size) for one in sections if one.name == ".text" and one.flags & 4)
+    return tuple(one for one in text if any(low <= one[0] < one[1] <= high for low, high in code)) or code
 
 
 def _build_id(data: bytes, notes: tuple[int, ...]) -> str:

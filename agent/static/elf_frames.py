@@ -35,6 +35,15 @@ class Ranges:
         ends = np.array([min(max(high, 0), 1 << 63) for _, high in kept], np.uint64)
         return _tidy(starts, ends, code)
 
+    def pairs(self) -> list[tuple[int, int]]:
+        """The same as (start, end)."""
+        return list(zip(self.starts.tolist(), self.ends.tolist(), strict=True))
+
+    def cover(self, code: Sequence[tuple[int, int]]) -> bool:
+        """Whether they are half of that code: a few alone are those of the linker and the C library."""
+        inside = sum(int((np.clip(self.ends, low, high) - np.clip(self.starts, low, high)).sum()) for low, high in code)
+        return len(self.starts) > 0 and 2 * inside >= sum(high - low for low, high in code)
+
 
 def frame_ranges(
     data: bytes, header: Sequence[int], loads: Sequence[tuple[int, int, int]], code: Sequence[tuple[int, int]]

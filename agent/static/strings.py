@@ -80,10 +80,10 @@ class Found:
         return (key[0], int(key[1])) if key else None
 
 
-def find(images: Sequence[Image], depth: int = DEPTH, progress: Callable[[str], None] | None = None) -> Found:
-    """Find the log strings of `images`; an image whose functions nothing marks is a `NeedsAngrError`."""
+def find(images: Sequence[Image | Code], depth: int = DEPTH, progress: Callable[[str], None] | None = None) -> Found:
+    """Find the log strings of images; one whose functions nothing marks is a `NeedsAngrError`."""
     tell = progress or _quiet
-    codes = tuple(Code(image) for image in images)
+    codes = tuple(one if isinstance(one, Code) else Code(one) for one in images)
     found = search(codes, max(1, depth), tell)
     tell(f"{len(found.loggers)} functions that take messages, {len(found.traced)} calls of them")
     loggers = decide_sinks(found)
@@ -92,8 +92,9 @@ def find(images: Sequence[Image], depth: int = DEPTH, progress: Callable[[str], 
     plain = [one for one in found.traced if (one.binary, one.call.address) not in used]
     sites = {_order(site): site for one in plain for site in _sites(found, one, loggers[one.key], siblings)}
     sites |= {_order(site): site for one in composed if (site := _composed(found, one, siblings)) is not None}
-    notes = (*(f"{image.path}: {note}" for image in images for note in image.notes), *found.notes)
-    return Found(tuple(images), codes, tuple(sites[key] for key in sorted(sites)), loggers, notes, found.foreign)
+    notes = (*(f"{code.image.path}: {note}" for code in codes for note in code.image.notes), *found.notes)
+    ordered = tuple(sites[key] for key in sorted(sites))
+    return Found(tuple(code.image for code in codes), codes, ordered, loggers, notes, found.foreign)
 
 
 def _quiet(_: str) -> None:

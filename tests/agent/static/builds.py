@@ -47,6 +47,7 @@ BUILDS: Final[dict[str, tuple[str, ...]]] = {
         *("-Wl,-z,now", "-Wl,--gc-sections", STRIPPED),
     ),
     "Os-no-pie-fortified": ("-Os", "-no-pie", "-fno-pie", "-D_FORTIFY_SOURCE=2", STRIPPED),
+    "few-frames-named": ("-O2", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"),
     "O3-static-no-plt": ("-O3", "-static", "-fno-plt", "-D_FORTIFY_SOURCE=2"),
 }
 """Name → what the compiler is told. Static builds keep their symbols: without, nothing says what `printf` is."""
@@ -56,8 +57,9 @@ ANGR_ONLY: Final[dict[str, tuple[str, ...]]] = {
         *("-O2", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-Wl,--no-ld-generated-unwind-info"),
         *("-Wl,--no-eh-frame-hdr", STRIPPED),
     ),
+    "few-frames": ("-O2", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", STRIPPED),
 }
-"""Where the fast engine has nothing to find functions by: neither symbols nor unwind tables."""
+"""Where the fast engine has nothing to find functions by: neither symbols nor unwind tables, but for those of crt."""
 
 ARM: Final = "aarch64-linux-gnu-gcc"
 

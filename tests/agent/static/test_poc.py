@@ -17,6 +17,7 @@ from poc_read import Found, found_in
 
 from agent.static.angr_engine import angr_missing
 from agent.static.build import profile_of
+from agent.static.elf import NeedsAngrError
 from grammar.errors import InputError
 from grammar.formats import pattern_of, telling
 
@@ -67,6 +68,18 @@ def test_without_unwind_tables_angr_steps_in(made: Builds) -> None:
     profile = profile_of([made(name) for name in ANGR_ONLY])
     assert {one.engine for one in profile.binaries} == {"angr"}
     check(found_in(profile))
+
+
+@pytest.mark.parametrize("name", ANGR_ONLY)
+def test_a_program_without_its_own_frames_is_never_an_empty_profile(
+    name: str, made: Builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NeedsAngrError, match="nothing marks"):
+        profile_of([made(name)], engine="fast")
+    monkeypatch.setattr("agent.static.angr_engine.angr_missing", lambda: "angr is not installed")
+    with pytest.raises(InputError, match="angr is not installed") as caught:
+        profile_of([made(name)])
+    assert "pip install 'winnower[static]'" in caught.value.hint
 
 
 def test_another_machine_goes_through_angr(made: Builds) -> None:

@@ -62,7 +62,7 @@ class Code:
                  "owners", "scan", "sites", "stubs", "targets")  # fmt: skip
 
     def __init__(self, image: Image) -> None:
-        if not image.marked:
+        if not image.marked or not len(image.starts):
             what = "most of" if len(image.starts) else "all of"
             raise NeedsAngrError(f"nothing marks {what} the functions of this file", file=image.path, hint=FULLER)
         self.image = image

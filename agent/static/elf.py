@@ -33,6 +33,8 @@ X86_64: Final = 62
 MACHINES: Final = {3: "x86", 40: "arm", 62: "x86-64", 183: "aarch64", 243: "riscv", 21: "ppc64", 22: "s390x"}
 FULLER: Final = "pip install 'winnower[static]' and use the angr engine"
 
+GO: Final = "Go program: its log strings are not printf's; templates come from its log lines"
+
 
 class NeedsAngrError(InputError):
     """A sound file that only the angr engine can read: another architecture, or functions that nothing marks."""
@@ -142,8 +144,8 @@ class Image:
 
     @property
     def marked(self) -> bool:
-        """Whether it is known of most of the code where its functions begin and end."""
-        return self.ranges.cover(_main_code(self.sections, self.code_ranges))
+        """Whether it is known of most of the code where its functions begin and end; of Go's we ask no more."""
+        return GO in self.notes or self.ranges.cover(_main_code(self.sections, self.code_ranges))
 
     def is_code(self, address: int) -> bool:
         """Whether instructions may be at `address`."""
@@ -317,7 +319,7 @@ def _check_packed(data: bytes, name: str) -> None:
 def _notes(data: bytes, dynamic: bool, named: bool, functions: int) -> tuple[str, ...]:
     found = []
     if b"\xff Go buildinf:" in data:
-        found.append("Go program: its log strings are not printf's; templates come from its log lines")
+        found.append(GO)
     if b"/rustc/" in data and b"panicked at" in data:
         found.append("Rust program: its log strings are in pieces; templates come from its log lines")
     if not dynamic and not named:

@@ -1,6 +1,6 @@
-"""Everything that the testbed keeps between runs, fetched or made now: packages, the image, Kafka.
+"""Everything that the testbed keeps between runs, fetched or made now: packages, binaries, the image, Kafka.
 
-    python bench/testbed/fetch.py        # or: make testbed (root)
+    python bench/testbed/fetch.py        # or: make testbed (root; the binaries of static analysis come without)
 
 Rules of this file
     - What cannot be had is said, and the rest is had all the same; exit code 1 if something is missing.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from testbed import packages
+from testbed import binaries, packages
 from testbed.image import image_tar
 from testbed.kafka_broker import jars
 from testbed.tell import TestbedError
@@ -24,6 +24,7 @@ def main() -> int:
     """Try each; say what failed."""
     failed = 0
     parts: list[Callable[[], object]] = [
+        binaries.fetch,
         lambda: packages.require("audit", "containers", "image", "load"),
         image_tar,
         lambda: packages.require("kafka"),

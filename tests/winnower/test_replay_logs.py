@@ -7,15 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from stage import Answer, Played
+from stage import Answer, Played, Stage
 
 from agent.lognames import LogNames
-from agent.recording import open_recording
+from agent.recording import open_recording, read_log
 from agent.recording_logs import logs_of
 from monitor.monitor import Monitor
 from monitor.novelty import Settings
-from monitor.render_units import units_of_alerts
 from monitor.store import Store
 from winnower.policy_command import shipped_policies
 from winnower.replay import Replay
@@ -26,6 +24,10 @@ DATABASE = "Socket 10.89.0.30:3306"
 Winnower = Callable[..., Answer]
 
 
+EXCERPT = Path(__file__).resolve().parents[1] / "recordings" / "portal"
+"""Of the recording `portal`: how lamp2 starts, its first requests, and ten seconds with its attack."""
+
+
 @pytest.fixture(scope="session")
 def portal_folder(shared: Path) -> Path:
     folder = shared / "recordings" / "portal"
@@ -34,10 +36,21 @@ def portal_folder(shared: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def excerpt(stage: Stage) -> Played:
+    return stage.play(EXCERPT, 10_000)
+
+
 def line_of(folder: Path, log: str, *texts: str) -> str:
     """The last line of lamp2's log with all these texts."""
-    lines = (folder / "worker2" / "logs" / "lamp2" / log).read_text(encoding="utf-8").splitlines()
+    lines = b"".join(read_log(folder / "worker2" / "logs" / "lamp2" / log)).decode().splitlines()
     return [line for line in lines if all(text in line for text in texts)][-1]
+
+
+def best(answer: Answer) -> str:
+    """The likeliest of what a line may stand for."""
+    assert answer.code == 0
+    return json.dumps(json.loads(answer.out)["candidates"][0])
 
 
 def test_every_line_is_joined_with_its_write(portal: Played) -> None:
@@ -48,45 +61,40 @@ def test_every_line_is_joined_with_its_write(portal: Played) -> None:
     assert {name for name, worker in report["workers"].items() if worker["lines"]["log_near"]} == {"worker1"}
 
 
-def test_the_attack_is_one_units_graph_that_starts_at_the_request(portal: Played) -> None:
-    console = Console(width=200, record=True, file=(portal.folder / "unused").open("w", encoding="utf-8"))
-    models = {name: app.model for name, app in portal.monitor.apps.items()}
-    console.print(units_of_alerts(models, portal.monitor.alerts))
-    shown = console.export_text()
+def test_the_attack_is_one_units_graph_that_starts_at_the_request(winnower: Winnower, tmp_path: Path) -> None:
+    shown = winnower("replay", EXCERPT, "--state", tmp_path / "state").out
     assert shown.count("the unit that it happened in") == 1
-    parts = (
-        "request: GET /app.php?a=link 302",
-        "Process apache2",
-        "mal.sh",
-        "cat /etc/os-release",
-        "curl -s",
-        ATTACKER,
-    )
-    places = [shown.index(part) for part in parts]
+    shown = shown.partition("the unit that it happened in")[2]
+    parts = ("request: GET /app.php?a=link 302", "Process apache2", "mal.sh", "cat /etc/os-release", "curl -s")
+    places = [shown.index(part) for part in (*parts, ATTACKER)]
     assert places == sorted(places)
 
 
-def test_the_access_logs_line_reaches_the_socket(winnower: Winnower, portal: Played, portal_folder: Path) -> None:
-    line = line_of(portal_folder, "access.log", "22/Nov/2026:01:50:47", "a=link")
-    answer = winnower("trace-log", "--state", portal.state, "--format", "json", line)
-    best = json.loads(answer.out)["candidates"][0]
-    assert answer.code == 0
-    assert "worker2" in json.dumps(best)
-    assert ATTACKER in json.dumps(best)
+def test_the_access_logs_line_reaches_the_socket(winnower: Winnower, excerpt: Played) -> None:
+    line = line_of(EXCERPT, "access.log.zst", "22/Nov/2026:01:50:47", "a=link")
+    found = best(winnower("trace-log", "--state", excerpt.state, "--format", "json", line))
+    assert "worker2" in found
+    assert ATTACKER in found
 
 
 @pytest.mark.parametrize("action", ["home", "welcome"])
-def test_a_harmless_requests_line_does_not_lead_to_the_attack(
-    winnower: Winnower, portal: Played, portal_folder: Path, action: str
-) -> None:
-    line = line_of(portal_folder, "access.log", f"a={action}")
-    assert ATTACKER not in winnower("trace-log", "--state", portal.state, "--format", "json", line).out
+def test_a_harmless_requests_line_does_not_lead_to_the_attack(winnower: Winnower, excerpt: Played, action: str) -> None:
+    line = line_of(EXCERPT, "access.log.zst", f"a={action}")
+    assert ATTACKER not in best(winnower("trace-log", "--state", excerpt.state, "--format", "json", line))
 
 
-def test_the_error_logs_line_reaches_the_database(winnower: Winnower, portal: Played, portal_folder: Path) -> None:
-    line = line_of(portal_folder, "error.log", "portal: user", "logged in")
-    answer = winnower("trace-log", "--state", portal.state, "--format", "json", line)
-    assert DATABASE in json.dumps(json.loads(answer.out)["candidates"][0])
+def test_the_error_logs_line_reaches_the_database(winnower: Winnower, excerpt: Played) -> None:
+    line = line_of(EXCERPT, "error.log.zst", "portal: user", "logged in")
+    assert DATABASE in best(winnower("trace-log", "--state", excerpt.state, "--format", "json", line))
+
+
+def test_the_whole_recording_says_the_same(winnower: Winnower, portal: Played, portal_folder: Path) -> None:
+    for log, texts, reached in (
+        ("access.log", ("22/Nov/2026:01:50:47", "a=link"), ATTACKER),
+        ("error.log", ("portal: user", "logged in"), DATABASE),
+    ):
+        line = line_of(portal_folder, log, *texts)
+        assert reached in best(winnower("trace-log", "--state", portal.state, "--format", "json", line))
 
 
 def replayed(folder: Path, state: Path, *, lines: bool) -> tuple[Monitor, Report]:

@@ -11,7 +11,7 @@ import pytest
 from lines import CREAT, WRONLY, World
 from log_node import ACCESS, Node
 
-from agent import logfiles
+from agent import figures, logfiles
 from agent.containers import Containers
 from agent.logfiles_feed import LogFeed, reader_of
 from agent.logfiles_value import Rule
@@ -53,6 +53,15 @@ def test_a_line_is_in_its_book_before_its_write_is_read(node: Node, tmp_path: Pa
         world.call("write", a0=7, exit=len(line))
     assert world.node.logs.joined["log"] == 3
     assert feed.read == 3 * len(b"request 0 served\n")
+    shown = {(one.name, *one.labels.values()): one.value for one in figures.logs(feed, world.node.logs)}
+    assert shown == {
+        ("winnower_agent_log_lines", "log"): 3,
+        ("winnower_agent_log_lines", "log_near"): 0,
+        ("winnower_agent_log_lines", "none"): 0,
+        ("winnower_agent_log_files",): 1,
+        ("winnower_agent_log_bytes",): feed.read,
+        ("winnower_agent_log_behind_bytes",): 0,
+    }
     assert world.node.logs.wanted == set()
     feed.close()
 

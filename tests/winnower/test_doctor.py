@@ -105,6 +105,9 @@ class Fake:
     def root(self) -> bool:
         return self.is_root
 
+    def page(self, url: str) -> str | None:
+        return None
+
 
 def on(probe: Fake) -> dict[str, Finding]:
     return {one.what: one for one in examine(probe)}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from winnower.doctor_logs import containers, journal
+import pytest
+
+from winnower.doctor_logs import METRICS, containers, journal, read
 from winnower.doctor_probe import Machine
 
 IDENTS = ["a" * 64, "b" * 64]
@@ -13,6 +15,8 @@ IDENTS = ["a" * 64, "b" * 64]
 
 class Node(Machine):
     """A machine with these running containers (what podman prints of them), files and folders."""
+
+    metrics: str | None = None
 
     def __init__(
         self, *answers: object, there: tuple[str, ...] = (), programs: tuple[str, ...] = ("journalctl",)
@@ -23,6 +27,9 @@ class Node(Machine):
         if command[0] != "podman" or not self.answers:
             return None
         return "\n".join(IDENTS[: len(self.answers)]) if command[1] == "ps" else json.dumps(self.answers)
+
+    def page(self, url: str) -> str | None:
+        return self.metrics if url == METRICS else None
 
     def inside(self, path: str) -> Sequence[str]:
         return ["something"] if path in self.there else []
@@ -66,3 +73,32 @@ def test_whether_a_journal_is_kept() -> None:
         "ok",
         "warn",
     )
+
+
+def metrics(exact: int, near: int, alone: int, behind: int = 0) -> str:
+    lines = f"""# HELP winnower_agent_log_files Logs that are followed.
+winnower_agent_log_files 3.0
+winnower_agent_log_behind_bytes {behind}.0
+"""
+    for operation, number in (("log", exact), ("log_near", near), ("none", alone)):
+        lines += f'winnower_agent_log_lines_total{{operation="{operation}"}} {number}.0\n'
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("page", "result", "found"),
+    [
+        (None, "ok", "no agent runs here"),
+        ("winnower_agent_epochs_total 3.0\n", "ok", "the agent reads none"),
+        (metrics(90, 8, 2), "ok", "3 logs; lines by write 90, by time 8, nobody's 2; behind 0 B"),
+        (metrics(0, 80, 20), "warn", "3 logs; lines by write 0, by time 80, nobody's 20"),
+        (metrics(90, 8, 2, 1 << 30), "warn", "3 logs; lines by write 90"),
+        ("winnower_agent_log_files nan\n\x1b[2J", "ok", "the agent reads none"),
+    ],
+)
+def test_what_a_running_agent_has_read(page: str | None, result: str, found: str) -> None:
+    node = Node()
+    node.metrics = page
+    told = read(node)
+    assert (told.result, told.found[: len(found)]) == (result, found)
+    assert bool(told.todo) == (result == "warn")

@@ -122,3 +122,29 @@ def test_logs_of_a_recording_are_read_over_rotation_and_links_are_not_followed(t
     books = logs_of(tmp_path, LogNames()).books["box"]
     assert list(books) == ["a.log"]
     assert [entry.size for entry in books["a.log"].claim(14)] == [4, 4, 6]
+
+
+def test_with_profiles_of_debians_binaries_lines_name_their_log_strings(winnower: Winnower, tmp_path: Path) -> None:
+    binaries = Path(__file__).resolve().parents[2] / ".testbed" / "binaries" / "usr"
+    apache, modules = binaries / "sbin" / "apache2", binaries / "lib" / "apache2" / "modules"
+    if not apache.is_file():
+        pytest.skip("no Debian binaries in .testbed: python bench/testbed/binaries.py fetches them")
+    profile = tmp_path / "apache.json"
+    made = winnower("profile", apache, modules / "mod_mpm_prefork.so", "-o", profile)
+    assert made.code == 0, made.err
+    played = winnower("replay", EXCERPT, "--state", tmp_path / "state", "--profile", profile)
+    assert "request: GET /app.php?a=link 302" in played.out
+    line = line_of(EXCERPT, "error.log.zst", "AH00163")
+    found = json.loads(winnower("trace-log", "--state", tmp_path / "state", "--format", "json", line).out)[
+        "candidates"
+    ][0]
+    assert found["pattern"] == "AH00163: {text} configured -- resuming normal operations"
+    assert "apache2" in json.dumps(found["lms"])
+
+
+def test_a_profile_that_is_none_is_said_with_its_file(winnower: Winnower, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"binaries": 7}', encoding="utf-8")
+    answer = winnower("replay", EXCERPT, "--state", tmp_path / "state", "--profile", wrong)
+    assert answer.code == 2
+    assert "wrong.json:1:1: not a profile" in answer.err

@@ -203,3 +203,37 @@ def test_jobs_and_answers_survive_the_pipe() -> None:
     function = wire.Function(4000, "main", (call,), ((0,), ()), ((1,), ()), (1,))
     answer = wire.Answer("/x", (function,), {"main": 4000}, {4096: (1, 2)})
     assert msgspec.json.decode(msgspec.json.encode(answer), type=wire.Answer) == answer
+
+
+WAITING = """\
+import sys
+from agent.static import angr_child
+angr_child._end_with(int(sys.argv[1]), sys.argv[2])
+print("waiting", flush=True)
+sys.stdin.read()
+import time
+time.sleep(60)
+"""
+
+
+def test_the_child_ends_with_its_parent_and_removes_its_folder(tmp_path: Path) -> None:
+    """A parent that is killed cannot clean up: the shell here stands for it."""
+    folder = tmp_path / "left"
+    folder.mkdir()
+    (folder / "file").touch()
+    command = [shutil.which("sh") or "sh", "-c", '"$0" -c "$1" $$ "$2"; :', sys.executable, WAITING, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"waiting\n"
+        assert folder.exists()
+        parent.kill()
+        assert parent.stdout.read() == b"", "the child has closed it: it is gone"
+    assert not folder.exists()
+
+
+def test_a_child_whose_parent_is_gone_already_ends_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "left"
+    folder.mkdir()
+    done = subprocess.run([sys.executable, "-c", WAITING, "1", str(folder)], input=b"", timeout=30, check=False)
+    assert done.returncode == 1
+    assert not folder.exists()

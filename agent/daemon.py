@@ -260,6 +260,9 @@ class Daemon:
 
     def _figures(self) -> Iterator[Figure]:
         yield from self.tally.figures(self.loop, self.world, self._kernel)
+        lines = self.loop.memory.pipeline.node.logs
+        if self.started.logs is not None and lines is not None:
+            yield from figures.logs(self.started.logs, lines)
         for status in self.engines.status():
             labels = {"engine": status.url}
             yield Figure("winnower_agent_engine_connected", "Whether the engine answers.", status.connected, labels)

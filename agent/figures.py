@@ -1,4 +1,4 @@
-"""What the agent's way to the monitor has to say for itself: figures for /metrics, troubles for /readyz.
+"""What the agent's way to the monitor, and its reading of logs, have to say for themselves: /metrics, /readyz.
 
 Rules of this file
     - Reads, and holds nothing. Names are `winnower_agent_…`; labels are closed lists.
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from agent.health import Figure
 from agent.ledger import Ledger
 from agent.listener import Listener
+from agent.logfiles_feed import LogFeed
+from agent.logmessages import LogMessages
 from agent.sender import Sender
 
 
@@ -33,6 +35,16 @@ def sending(ledger: Ledger, sender: Sender, listener: Listener | None = None) ->
             yield Figure("winnower_agent_link", "Bytes up and down, forged answers.", number, labels, True)
     if listener is not None:
         yield from _counted("winnower_agent_listening", "What listening has come to.", listener.counts)
+
+
+def logs(feed: LogFeed, lines: LogMessages) -> Iterator[Figure]:
+    """Applications' logs: what is read, and how lines were joined with those who wrote them."""
+    for operation, number in sorted(dict(lines.joined).items()):
+        labels = {"operation": operation or "none"}
+        yield Figure("winnower_agent_log_lines", "Lines, by how their writers were found.", number, labels, True)
+    yield Figure("winnower_agent_log_files", "Logs that are followed.", feed.followed)
+    yield Figure("winnower_agent_log_bytes", "Bytes of logs.", feed.read, counter=True)
+    yield Figure("winnower_agent_log_behind_bytes", "Bytes of logs that are there and not read yet.", feed.behind)
 
 
 def _counted(name: str, meaning: str, counts: Mapping[str, int]) -> Iterator[Figure]:

@@ -96,6 +96,11 @@ class LogFiles:
         return sum(track.behind for _, _, track in self._tracks())
 
     @property
+    def followed(self) -> int:
+        """Logs that are read."""
+        return sum(len(home.tracks) for home in self.finder.homes.values())
+
+    @property
     def progress(self) -> Progress:
         """How far everything has been given; what a restart goes on from."""
         for home in self.finder.homes.values():

@@ -26,11 +26,15 @@ ROUNDS: Final = 4
 
 
 class LogFeed:
-    """Gives `memory` the pieces of `files`; `read` counts their bytes."""
+    """Gives `memory` the pieces of `files`.
+
+    For whoever shows figures, who must not ask `files`: `read` counts bytes, `behind` are those that were there and not
+    read, `followed` the logs, when last looked.
+    """
 
     def __init__(self, files: LogFiles) -> None:
         self.files = files
-        self.read = 0
+        self.read = self.behind = self.followed = 0
 
     def feed(self, memory: Memory) -> None:
         """All that has been written by now, as far as it goes."""
@@ -44,8 +48,10 @@ class LogFeed:
             self._told(node.logs, pieces)
             node.logs.take(pieces)
             self.read += sum(len(piece.data) for piece in pieces)
-            if not self.files.behind:
+            self.behind = self.files.behind
+            if not self.behind:
                 break
+        self.followed = self.files.followed
         for cause, number in self.files.loss.take().items():
             node.loss.note(cause, number)
 

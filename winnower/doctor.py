@@ -78,6 +78,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *(checks.engine(*row) for row in ENGINES),
     logs.journal,
     logs.containers,
+    logs.read,
     checks.cgroups,
     checks.clock,
     checks.state("agent", "/var/lib/winnower-agent"),

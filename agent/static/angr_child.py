@@ -1,12 +1,13 @@
 """The child process that runs angr: a job on standard input, a line of JSON for each binary on standard output.
 
-    python -m agent.static.angr_child < JOB > ANSWERS
+    python -m agent.static.angr_child [PARENT FOLDER] < JOB > ANSWERS
 
 Rules of this file
     - Nobody imports it: angr takes seconds and hundreds of megabytes and may not come back. The child takes its limits
       of memory and CPU from the job before it loads angr; `agent.static.angr_engine` holds the deadline.
     - A binary that angr cannot take is an answer with `failed`, and the next one's turn.
     - What one binary exports is known in the binaries after it.
+    - It ends with the process PARENT that wants the answers, also when that is killed, and takes FOLDER with it.
 
 Complexity: angr's.
 Source: DisProTrack section IV.
@@ -14,20 +15,30 @@ Source: DisProTrack section IV.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
+import os
 import resource
+import shutil
+import signal
 import sys
 import time
+from types import FrameType
+from typing import Final
 
 import msgspec
 
 from agent.static.angr_binary import AngrBinary, Known
 from agent.static.angr_wire import Answer, Job
 
+PR_SET_PDEATHSIG: Final = 1
+
 
 def main() -> None:
     """Do the job; what cannot be done is in the answers."""
+    if len(sys.argv) == 3:
+        _end_with(int(sys.argv[1]), sys.argv[2])
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     resource.setrlimit(resource.RLIMIT_AS, (job.memory, job.memory))
     resource.setrlimit(resource.RLIMIT_CPU, (job.seconds, job.seconds + 5))
@@ -47,6 +58,19 @@ def main() -> None:
         out.write(msgspec.json.encode(msgspec.structs.replace(answer, seconds=time.process_time() - start)) + b"\n")
         out.flush()
         gc.collect()  # angr's objects know one another
+
+
+def _end_with(parent: int, folder: str) -> None:
+    """End when the parent does; nobody else would remove the folder of temporary files then."""
+
+    def end(_: int = 0, __: FrameType | None = None) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, end)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended before we asked for the signal
+        end()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Rules of this file
     - For files without unwind tables, static ones without names for functions, and machines that are not x86-64.
     - angr runs in a child process with a limit of memory, a limit of CPU and a deadline; whatever it does, this process
-      goes on. Its temporary files go with it.
+      goes on. Its temporary files go with it, and it goes with this process.
     - What it did not finish is in the notes; if it finished nothing, that is an error.
     - A binary comes after those whose functions it calls by name: what they export is known then.
 
@@ -102,7 +102,7 @@ def _run(job: wire.Job, limits: Limits, progress: Progress | None) -> tuple[list
     with tempfile.TemporaryDirectory(prefix="winnower-angr-") as folder, tempfile.TemporaryFile() as out:
         environment = {**os.environ, "TMPDIR": folder, "PYTHONWARNINGS": "ignore"}
         with subprocess.Popen(
-            [sys.executable, "-P", "-m", "agent.static.angr_child"],
+            [sys.executable, "-P", "-m", "agent.static.angr_child", str(os.getpid()), folder],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.DEVNULL,

@@ -20,20 +20,22 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from posixpath import basename
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent import calls_files, calls_processes, calls_sockets
 from agent.abstraction import Abstraction
 from agent.containers import HOST, LAST_STAGE, Container, Roster, is_runtime
 from agent.events import Call, Event
 from agent.files import Files
-from agent.logmessages import LogMessages
 from agent.logtime import LogTime
 from agent.loss import Loss
 from agent.processes import RECENT, Process, Snapshot
 from agent.records import untrusted
 from agent.syscalls import ARCHITECTURES, MEANING, NUMBERS, URING
 from agent.upg import EDGE, MAX_DID, Recorder, Scope, States
+
+if TYPE_CHECKING:
+    from agent.logmessages import LogMessages  # who reads no logs need not load what reads their lines
 
 MAX_PROCESSES: Final = 32_768
 MAX_TAILS: Final = 4_096

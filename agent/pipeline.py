@@ -19,14 +19,17 @@ Source: design section 4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from agent.abstraction import Abstraction
 from agent.containers import Roster
 from agent.epochs import Epoch, Epochs
 from agent.events import AuditParser, Event
-from agent.logmessages import LogMessages
 from agent.node import Node
 from agent.upg import Recorder, Scope, States
+
+if TYPE_CHECKING:
+    from agent.logmessages import LogMessages
 
 
 class Pipeline:

@@ -14,10 +14,12 @@ Source: fork(2), clone(2), execve(2), fcntl(2): what is inherited and what is no
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from agent.logbook import Book
 from agent.upg import Actor, Artifact, Scope, Vertex
+
+if TYPE_CHECKING:
+    from agent.logbook import Book
 
 MAX_PENDING: Final = 32
 RECENT: Final = 5_000  # milliseconds between a fork and its child's first event

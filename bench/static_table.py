@@ -5,7 +5,8 @@
 Rules of this file
     - The files are those of `testbed/binaries.py`; an application with its modules and libraries is analysed as one.
     - Each run is a process of its own, and its figures are the kernel's for that process and what it waited for: CPU
-      seconds (user and system), peak of resident memory. Python's start and the imports are in them.
+      seconds (user and system), peak of resident memory (its own, not what it inherits from who starts it). Python's
+      start and the imports are in them.
     - Edges are those of the profile, factored by function; loops are event-handling loops.
     - Depth is the back-trace depth (the paper's BT: 1 to 6); the first table is at the deepest, which is what `winnower
       profile` takes unless told otherwise, the second has the strings of all depths.
@@ -23,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +36,7 @@ from testbed.binaries import APPLICATIONS, application
 from testbed.tell import TestbedError, escaped
 
 from agent.static.depths import DEPTH
+from winnower.memory import peak_rss
 
 if TYPE_CHECKING:
     from grammar.profile import Profile
@@ -130,23 +133,24 @@ def measured(app: str, engine: str, depth: int, paths: Sequence[Path], seconds: 
         said = child.stdout.read()
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-    cost = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / MEGABYTE
+    cost = used.ru_utime + used.ru_stime
     if child.returncode:
-        return Run(app, engine, depth, *cost, failed=f"ended with status {child.returncode}")
+        peak = used.ru_maxrss * 1024 / MEGABYTE
+        return Run(app, engine, depth, cost, peak, failed=f"ended with status {child.returncode}")
     found = json.loads(said)
     strings = frozenset((int(binary), int(address), str(text)) for binary, address, text in found.pop("strings"))
-    return Run(app, engine, depth, *cost, strings=strings, **found)
+    return Run(app, engine, depth, cost, found.pop("peak") / MEGABYTE, strings, **found)
 
 
 def _child(engine: str, depth: int, seconds: int, paths: Sequence[Path]) -> int:
     """Analyse, print what was found as JSON."""
-    from agent.static.build import profile_of  # noqa: PLC0415  (the parent's memory is inherited)
+    from agent.static.build import profile_of  # noqa: PLC0415  (only the child needs it)
     from grammar.errors import InputError  # noqa: PLC0415
 
     try:
         made = profile_of(paths, depth, "fast") if engine == "fast" else _angr(paths, depth, engine == "tuned", seconds)
     except InputError as error:
-        print(json.dumps({"strings": [], "failed": error.offending or str(error)}))
+        print(json.dumps({"strings": [], "failed": error.offending or str(error), "peak": _peak()}))
         return 0
     found = {
         "strings": [(one.binary, one.address, one.text) for one in made.strings],
@@ -154,9 +158,15 @@ def _child(engine: str, depth: int, seconds: int, paths: Sequence[Path]) -> int:
         "edges": sum(len(one.edges) for one in made.functions),
         "loops": len(made.loops),
         "failed": "; ".join(note for note in made.notes if "angr" in note),
+        "peak": _peak(),
     }
     print(json.dumps(found))
     return 0
+
+
+def _peak() -> int:
+    """Bytes that this process, or one that it has waited for, has held at most."""
+    return max(peak_rss(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
 def _angr(paths: Sequence[Path], depth: int, tuned: bool, seconds: int) -> Profile:
@@ -171,7 +181,7 @@ def _angr(paths: Sequence[Path], depth: int, tuned: bool, seconds: int) -> Profi
 
 def text_size(path: Path) -> int:
     """Bytes of code of an ELF file."""
-    from agent.static.elf import read_image  # noqa: PLC0415  (what the parent needs, its children seem to need)
+    from agent.static.elf import read_image  # noqa: PLC0415  (slow to import)
 
     return sum(one.size for one in read_image(path).sections if one.name == ".text")
 

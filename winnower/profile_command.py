@@ -56,7 +56,8 @@ def profile(binaries: Sequence[Path], file: Path, depth: int, engine: str, show:
     """Recover the log strings of one application's BINARies, and which may follow which.
 
     Name the main program first, then its modules and libraries: they share what they learn. A script gets a profile
-    that says what it runs in; templates of its lines are learned from them.
+    that says what it runs in; templates of its lines are learned from them. A catalogue of messages by number
+    (MariaDB's errmsg.sys) may be named among them; where the program is installed it is found beside it.
     """
     begin = time.process_time()
     with located(), staging() as stage:

@@ -144,7 +144,7 @@ def _targets(found: Search, binary: int, keys: set[Key]) -> list[int]:
     return own + [slot for name in names for slot in code.names.get(name, ())]
 
 
-def _owners(found: Search, binary: int, keys: set[Key]) -> list[int]:
+def owners_of(found: Search, binary: int, keys: set[Key]) -> list[int]:
     """Functions of an image that may call any of `keys`, ascending."""
     code = found.codes[binary]
     targets = _targets(found, binary, keys)
@@ -155,7 +155,7 @@ def _owners(found: Search, binary: int, keys: set[Key]) -> list[int]:
     return sorted(owners)
 
 
-def _calls(found: Search, binary: int, body: Body, tracer: Tracer) -> Iterator[tuple[Call, Key]]:
+def calls_of(found: Search, binary: int, body: Body, tracer: Tracer) -> Iterator[tuple[Call, Key]]:
     """Calls of a body with the key of what they call; those through a register that has been loaded, too."""
     loads = body.function.index in found.loading[binary]
     for call in body.calls:
@@ -173,12 +173,12 @@ def _round(found: Search, new: set[Key]) -> set[Key]:
     """Trace all calls of the loggers `new`; the loggers that this finds."""
     fresh: dict[Key, Logger] = {}
     for binary, code in enumerate(found.codes):
-        for index in _owners(found, binary, new):
+        for index in owners_of(found, binary, new):
             if found.work > MAX_WORK:
                 continue
             body = code.body(index)
             tracer = Tracer(code, body, found.depth)
-            for call, key in _calls(found, binary, body, tracer):
+            for call, key in calls_of(found, binary, body, tracer):
                 if key in new:
                     one = _trace(found, binary, call, key, tracer)
                     found.traced.append(one)
@@ -212,7 +212,7 @@ def _forward(found: Search, one: Traced, tracer: Tracer, fresh: dict[Key, Logger
     if key in found.variadic and argument >= _named(found, key, body) < 6:
         return
     level = one.level.parameters[0] if one.level is not None and one.level.parameters else -1
-    fresh[key] = Logger(argument, True, "unknown", level, shown=_shown(found, key))
+    fresh[key] = Logger(argument, True, "unknown", level, shown=shown_as(found, key))
 
 
 def _named(found: Search, key: Key, body: Body) -> int:
@@ -221,7 +221,8 @@ def _named(found: Search, key: Key, body: Body) -> int:
     return found.variadic[key]
 
 
-def _shown(found: Search, key: Key) -> str:
+def shown_as(found: Search, key: Key) -> str:
+    """The name of a function, or its address as one."""
     if key[0] < 0:
         return str(key[1])
     address = int(key[1])
@@ -231,7 +232,7 @@ def _shown(found: Search, key: Key) -> str:
 def _vote_all(found: Search) -> set[Key]:
     """Ask the callers of every variadic function that is not a logger yet."""
     fresh: set[Key] = set()
-    for key in (*sorted(found.variadic, key=str), *_imported(found)):
+    for key in (*sorted(found.variadic, key=str), *imported(found)):
         if key in found.loggers or key in found.refused:
             continue
         found.refused.add(key)
@@ -241,12 +242,12 @@ def _vote_all(found: Search) -> set[Key]:
             named = _named(found, key, code.body(code.index_at(int(key[1]))))
         argument = _vote(found, key, named if named < 6 else MAX_NAMED)
         if argument >= 0:
-            found.loggers[key] = Logger(argument, shown=_shown(found, key))
+            found.loggers[key] = Logger(argument, shown=shown_as(found, key))
             fresh.add(key)
     return fresh
 
 
-def _imported(found: Search) -> list[Key]:
+def imported(found: Search) -> list[Key]:
     """Library functions that are no seeds, but whose callers treat them as variadic."""
     counts: dict[str, list[int]] = {}
     for code in found.codes:
@@ -265,11 +266,11 @@ def _vote(found: Search, key: Key, named: int) -> int:
     texts: list[list[bytes]] = [[] for _ in range(named)]
     sites = 0
     for binary, code in enumerate(found.codes):
-        owners = _owners(found, binary, {key})
+        owners = owners_of(found, binary, {key})
         for index in owners[:: max(1, len(owners) // SAMPLE)][:SAMPLE]:
             body = code.body(index)
             tracer = Tracer(code, body, found.depth, doubting=True)
-            for call in [call for call, other in _calls(found, binary, body, tracer) if other == key][:4]:
+            for call in [call for call, other in calls_of(found, binary, body, tracer) if other == key][:4]:
                 sites += 1
                 for number in range(named):
                     values = tracer.argument(call.position, number)

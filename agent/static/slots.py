@@ -52,7 +52,8 @@ def slot_calls(code: Code) -> dict[int, tuple[int, ...]]:
         calls |= walk.calls
         bases |= walk.bases
     stored: dict[int, set[int]] = {}
-    wanted = np.array(sorted({*calls.values(), *bases}), np.int64)
+    places = {*calls.values(), *bases}
+    wanted = np.array(sorted(one for one in places if 0 <= one < 1 << 63), np.int64)
     for index in sorted(_storing(code, wanted))[:MAX_WALKED] if calls else ():
         walk = Walk(code, code.body(index))
         walk.run()

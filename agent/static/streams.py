@@ -24,6 +24,7 @@ from agent.static.body import Body, Call
 from agent.static.code import Code
 from agent.static.loggers import Key, Search, Traced
 from agent.static.seeds import Logger
+from agent.static.values import Values
 
 MAX_WAYS: Final = 64
 MAX_PIECES: Final = 64
@@ -39,13 +40,14 @@ FIELD: Final = b"%s"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, as a format: the call that ends it, and the logger that it goes to."""
+    """One message, as a format: the call that ends it, the logger that it goes to, what may be its priority."""
 
     binary: int
     index: int
     address: int
     raw: bytes
     logger: Logger
+    level: Values | None = None
 
 
 def messages(found: Search, loggers: Mapping[Key, Logger]) -> tuple[list[Message], set[tuple[int, int]]]:

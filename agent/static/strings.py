@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from agent.static.catalogue import Catalogue
 from agent.static.code import Code
 from agent.static.depths import DEPTH
 from agent.static.elf import Image
-from agent.static.levels import APACHE, ARGUMENTS, SYSLOG, level_of, level_of_text, sibling_levels
+from agent.static.filled import filled
+from agent.static.levels import APACHE, ARGUMENTS, SYSLOG, level_of, sibling_levels
 from agent.static.loggers import Key, Search, Traced, search
+from agent.static.numbered import numbered
 from agent.static.seeds import Logger, Sink
 from agent.static.sinks import decide_sinks
 from agent.static.streams import Message, messages
@@ -80,21 +83,37 @@ class Found:
         return (key[0], int(key[1])) if key else None
 
 
-def find(images: Sequence[Image | Code], depth: int = DEPTH, progress: Callable[[str], None] | None = None) -> Found:
+def find(
+    images: Sequence[Image | Code],
+    depth: int = DEPTH,
+    progress: Callable[[str], None] | None = None,
+    catalogues: Sequence[Catalogue] = (),
+) -> Found:
     """Find the log strings of images; one whose functions nothing marks is a `NeedsAngrError`."""
     tell = progress or _quiet
     codes = tuple(one if isinstance(one, Code) else Code(one) for one in images)
     found = search(codes, max(1, depth), tell)
     tell(f"{len(found.loggers)} functions that take messages, {len(found.traced)} calls of them")
+    numbers = [one for catalogue in catalogues for one in _numbered(found, catalogue)]
     loggers = decide_sinks(found)
     siblings = sibling_levels(sorted({logger.shown for logger in loggers.values()}))
     composed, used = messages(found, loggers)
+    composed += [replace(one, logger=loggers[key]) for key, one in numbers]
+    composed += filled(found, loggers)
     plain = [one for one in found.traced if (one.binary, one.call.address) not in used]
     sites = {_order(site): site for one in plain for site in _sites(found, one, loggers[one.key], siblings)}
     sites |= {_order(site): site for one in composed if (site := _composed(found, one, siblings)) is not None}
     notes = (*(f"{code.image.path}: {note}" for code in codes for note in code.image.notes), *found.notes)
     ordered = tuple(sites[key] for key in sorted(sites))
     return Found(tuple(code.image for code in codes), codes, ordered, loggers, notes, found.foreign)
+
+
+def _numbered(found: Search, catalogue: Catalogue) -> list[tuple[Key, Message]]:
+    """The messages from a catalogue; a note says how many."""
+    made = numbered(found, catalogue)
+    texts = len({one.raw for _, one in made})
+    found.notes.append(f"{catalogue.path}: {texts} of its {len(catalogue)} texts, at {len(made)} calls, by number")
+    return made
 
 
 def _quiet(_: str) -> None:
@@ -122,14 +141,15 @@ def _sites(found: Search, one: Traced, logger: Logger, siblings: Mapping[str, st
 
 
 def _composed(found: Search, one: Message, siblings: Mapping[str, str]) -> Site | None:
-    """The site of a message of a stream."""
+    """The site of a message that was put together, or looked up."""
     function, logger = found.codes[one.binary].functions[one.index], one.logger
     if not _readable(one.raw):
         return None
     text = one.raw.decode("utf-8", "backslashreplace")
+    level = level_of(one.raw, one.level) or siblings.get(logger.shown, "")
     return Site(
         text, one.raw, one.binary, function.address, one.index, one.address, logger.argument, True, logger.newline,
-        logger.shown, logger.sink, level_of_text(one.raw) or siblings.get(logger.shown, ""),
+        logger.shown, logger.sink, level,
     )  # fmt: skip
 
 

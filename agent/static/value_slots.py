@@ -19,6 +19,8 @@ SP: Final = 1_000  # the slot at rsp + offset
 BP: Final = 1_001  # the slot at rbp + offset
 NUMBER, MEMORY = -1, -2  # what a push or store may put into a slot, beside a register
 MASK: Final = (1 << 64) - 1
+NUMBERS: Final = frozenset(kind for name, kind in vars(OpKind).items() if name.startswith("IMMEDIATE"))
+"""Kinds of operands that are numbers; registers, memory of any kind and targets of jumps are others."""
 
 
 class Place(NamedTuple):
@@ -37,7 +39,7 @@ def signed(value: int) -> int:
 def immediate(one: Instruction, operand: int) -> int | None:
     """The number that an operand is, None if it is none."""
     kind = one.op0_kind if operand == 0 else one.op1_kind
-    if kind in (OpKind.REGISTER, OpKind.MEMORY):
+    if kind not in NUMBERS:
         return None
     return int(one.immediate(operand)) & MASK
 

@@ -38,6 +38,7 @@ class Values:
     """Constants (addresses, numbers), parameters of the function itself, GOT slots whose content it is.
 
     `addresses` are those constants that may be addresses: in an image that is relocated, a plain number is none.
+    `reads` are positions of instructions that load it from where a register points to.
     """
 
     constants: tuple[int, ...] = ()
@@ -45,6 +46,7 @@ class Values:
     parameters: tuple[int, ...] = ()
     slots: tuple[int, ...] = ()
     complete: bool = True
+    reads: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class _Walk:
     constants: dict[int, bool] = field(default_factory=dict)
     parameters: dict[int, None] = field(default_factory=dict)
     slots: dict[int, None] = field(default_factory=dict)
+    reads: dict[int, None] = field(default_factory=dict)
     complete: bool = True
     steps: int = 0
     block: int = 0
@@ -70,7 +73,9 @@ class _Walk:
     def answer(self) -> Values:
         """What was found."""
         places = tuple(one for one, is_place in self.constants.items() if is_place)
-        return Values(tuple(self.constants), places, tuple(self.parameters), tuple(self.slots), self.complete)
+        return Values(
+            tuple(self.constants), places, tuple(self.parameters), tuple(self.slots), self.complete, tuple(self.reads)
+        )
 
     def enters(self, block: int, place: Place) -> bool:
         """Whether the walk is to go on in `block`: not twice with the same place, nor round and round a count."""
@@ -259,6 +264,8 @@ class Tracer:
     def _indexed(self, walk: _Walk, one: Instruction, place: Place, at: int) -> None:
         """A word at a register: the register's constants are tables or structures."""
         walk.complete = False
+        if not place.plus:
+            walk.reads[at] = None
         if walk.nested >= MAX_NESTED:
             return
         inner = _Walk(walk.nested + 1, steps=walk.steps)

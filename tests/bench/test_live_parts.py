@@ -18,7 +18,7 @@ from latency import SATURATED, SYLLABLES, Seconds, _of, names, percentile
 from live import AUDITD, BOTH, NONE, Worker, limits, sorted_by_target
 from live_agent import merged, read_figures, rules_for
 from live_costs import Stretch, below
-from live_demo import MARK, missing
+from live_demo import MARK, missing, unsaid
 from live_monitor import Told, toml
 from live_scene import Tail, first_run
 from live_wire import Conversation, Wire
@@ -212,6 +212,7 @@ def worker(**figures: float) -> Worker:
         "container_unnamed": 1,
         **({"throttled": 1} if figures.get("throttled") else {}),
     }
+    made.silent = [Stretch(BOTH, 100.0, 0, 10.0, figures.get("silent", 3.5), 1.0, 1_000, 0)]
     made.heartbeats, made.listens = [int(figures.get("heartbeat", 330))] * 3, [int(figures.get("listen", 400))]
     return made
 
@@ -226,6 +227,7 @@ def test_a_good_worker_misses_no_limit() -> None:
     [
         ({"agent": 5.1}, "agent CPU s / auditd CPU s"),
         ({"rate": 96.0}, "requests/s with agent / auditd alone"),
+        ({"silent": 2.9}, "  of it for applications' logs"),
         ({"peak": 120.0}, "agent's peak RSS"),
         ({"lost": 1}, "records lost by the kernel"),
         ({"throttled": 1}, "records lost by the agent"),
@@ -284,6 +286,18 @@ def test_a_trace_must_be_of_this_attack() -> None:
 
 def test_the_processes_below_one_are_found() -> None:
     assert os.getpid() in below(os.getppid())
+
+
+def test_what_the_demo_must_show_of_the_request() -> None:
+    struck = Attack("web-2", 99.9, 100.1, b"root:")
+    unit = "the unit that it happened in, on worker-1 / web-2:\n  request: GET /cgi-bin/lookup?host={term} 200\n"
+    traced = ["connect → Socket 10.89.0.1:40\n727", "10.89.0.1:40727"]
+    assert unsaid(unit, traced, struck, 40727) == []
+    assert unsaid(unit.replace("web-2", "web-1"), traced, struck, 40727) == ["the request that the alert began with"]
+    assert unsaid("", traced, struck, 40727) == ["the request that the alert began with"]
+    assert unsaid(unit.replace("request: ", ""), traced, struck, 40727) == ["the request that the alert began with"]
+    assert unsaid(unit, ["", traced[1]], struck, 40727) == ["the attacker's socket in trace-log"]
+    assert unsaid(unit, [traced[0], ""], struck, 40727) == ["the attacker's socket in trace-log --instances"]
 
 
 def test_without_root_the_demo_says_what_to_do(

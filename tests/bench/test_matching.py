@@ -60,9 +60,23 @@ def test_lines_are_shared_out_by_what_matches_them(tmp_path: Path, capsys: pytes
         arguments += ["--profile", f"{name}={tmp_path / name}"]
     assert precision.main(arguments) == 0
     said = capsys.readouterr().out
-    assert "| apache2 | 4 | 0 | 1 (25.0%) | 0 (0.0%) | 1 (25.0%) | 2 (50.0%) |" in said
+    assert "| apache2 | 4 | 0 | 1 (25.0%) | 0 (0.0%) | 1 (25.0%) | 0 (0.0%) | 0 (0.0%) | 2 (50.0%) |" in said
     assert "| redis | 4 | 1 (25.0%) |" in said
     assert "# what #" in said
+
+
+def test_a_daemons_folder_says_whose_the_lines_are(tmp_path: Path) -> None:
+    log = tmp_path / "sshd" / "file.log"
+    log.parent.mkdir()
+    log.write_bytes(b"debug1: came 7\n" * 3)
+    assert list(precision.logs([tmp_path])) == [log]
+    app, lines = precision.read(log)
+    assert (app, [line.message for line in lines]) == ("sshd", ["debug1: came 7"] * 3)
+    known = {"sshd": profile("came {int}"), "wget": profile("came {int}", "left {text} now")}
+    resolvers = {name: precision.Resolver(one, precision.Follow(one)) for name, one in known.items()}
+    found = precision.survey([log], known, resolvers)
+    assert found["sshd"].counts == {"one string": 3}
+    assert found["wget"].false.total() == 3
 
 
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:

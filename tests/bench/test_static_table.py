@@ -85,7 +85,9 @@ def test_a_real_program_is_measured_and_more_depth_finds_no_less() -> None:
     if why := why_no_binaries():
         pytest.skip(why)
     paths = application(SMALLEST)
+    ballast = bytearray(b"x" * (200 << 20))  # what the parent holds is none of the child's
     shallow, deep = (measured(SMALLEST, "fast", depth, paths) for depth in (1, 6))
+    del ballast
     assert shallow.strings <= deep.strings
     assert len(deep.strings) > 700
     assert not list(exceeded(deep, limit_of(SMALLEST, sum(map(text_size, paths)))))

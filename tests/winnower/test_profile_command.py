@@ -74,6 +74,17 @@ def test_show_lists_the_strings_and_escapes_what_a_terminal_would_obey(program: 
     assert "\\x1b" in result.stdout
 
 
+def test_a_catalogue_may_be_named_and_one_that_is_not_whole_is_refused(program: Path, tmp_path: Path) -> None:
+    catalogue = tmp_path / "errmsg.sys"
+    header = b"\xfe\xfe\x02\x05\x01\x00\x06\x00\x00\x00\x00\x00\x01\x00\x01\x00".ljust(32, b"\0")
+    catalogue.write_bytes(header + b"\x01\x00\x06\x00hello\0")
+    result = run(program, catalogue, "-o", tmp_path / "profile.json")
+    assert result.exit_code == 0
+    assert "0 of its 1 texts" in result.stdout
+    catalogue.write_bytes(header)
+    assert "truncated catalogue" in refused(tmp_path, program, catalogue, "-o", tmp_path / "other.json")
+
+
 def test_a_script_is_no_error(tmp_path: Path) -> None:
     script = tmp_path / "shop.php"
     script.write_text("<?php echo 1;")

@@ -25,7 +25,7 @@ from agent.resolver import Resolved, Resolver, State, Track
 from agent.resolver_strings import Strings
 from grammar.follow import Follow
 from grammar.line import Line
-from grammar.profile import LogString, Profile
+from grammar.profile import Profile
 
 LABEL: Final = "LogMessage "
 MAX_PROGRAMS: Final = 1_024
@@ -90,9 +90,9 @@ class LogNames:
         if profile is not None:
             state = self.states.setdefault((app, program), State())
             resolver = self.profiles.resolver(profile, state)
-            found = resolver.resolve(_track(ident, line), line.message, line.component)
+            found = resolver.resolve(_track(ident, line), line.message, line.component, line.level, line.cut)
             resolver.take()
-            if found is not None and _fits(profile.strings[found.string], line):
+            if found is not None:
                 named = _named(profile, found, program, line, trusted=not resolver.trust.useless)
                 return named if _tells(named.pattern, line) else replace(named, pattern=self._template(app, line))
         return Named(self._template(app, line))
@@ -129,11 +129,6 @@ class LogNames:
 def _track(ident: str, line: Line) -> Track:
     number = ident.partition("@")[0]
     return Track(int(number) if number.isdecimal() else 0, line.thread, line.client)
-
-
-def _fits(string: LogString, line: Line) -> bool:
-    """Whether a line can be this string's, by their levels."""
-    return not string.level or not line.level or string.level == line.level
 
 
 def _tells(pattern: str, line: Line) -> bool:

@@ -132,9 +132,12 @@ class Resolver:
         self._neighbours = neighbours
         self._settled: list[Resolved] = []
 
-    def resolve(self, track: Track, message: str, component: str = "") -> Resolved | None:
+    def resolve(
+        self, track: Track, message: str, component: str = "", level: str = "", cut: bool = False
+    ) -> Resolved | None:
         """What the line seems to be; None if it is none of the profile's. What it was comes from `take`."""
-        found = self.strings.match(message, component)
+        every = self.strings.match(message, component, level, cut)
+        found = self.strings.narrow(every)
         self._count(bool(found))
         if not found:
             return None
@@ -145,7 +148,7 @@ class Resolver:
             beam = self._new(track)
         else:
             state.beams.move_to_end(track)
-        self._add(track, beam.take(state.number, found, self._step))
+        self._add(track, beam.take(state.number, found, self._step, len(found) < len(every)))
         if self._settled and self._settled[-1].number == state.number:
             return self._settled[-1]
         return self._resolved(track, Choice(state.number, beam.best, "open"))

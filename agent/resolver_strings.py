@@ -5,8 +5,10 @@ Rules of this file
       the function that the string is passed to. To strings of other functions nothing is added.
     - Where a line names a component that is one of the application's files (`[ssl:warn]`: mod_ssl.so), only that file's
       strings are meant: what a PHP script says is no string of mod_ldap, whatever it looks like.
-    - A string that only puts something before any text (`InnoDB: %s`) forwards another string: the rest of the message
-      is asked too, once, and what is found so says more.
+    - What a wrapper or a logger put around a text is taken off (`agent.resolver_wrapped`), and that says more.
+    - A string whose known level is not the line's is not meant, and one that is only formatted not where another is.
+    - A string that would match whatever another of the line's strings does is not meant: the narrower one is.
+    - A line that was cut is matched by what a string may begin with.
     - A string of several lines is also each of its lines, for who reads a log line by line.
     - What says too little to be matched is left out by the matcher (`grammar.formats.telling`).
 
@@ -18,20 +20,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from posixpath import basename
 from typing import Final
 
+from agent.resolver_wrapped import MAX_WRAPPED, Wrap, wrap_of, wrapped_by_logger
 from grammar.errors import InputError
+from grammar.lineformats_level import level_of
 from grammar.matcher import Matcher
+from grammar.matcher_field import exactly, sample
 from grammar.pattern import Pattern, Slot
 from grammar.profile import LogString, Profile
 
 MAX_LINES: Final = 8
+MAX_NARROWED: Final = 16
+"""Patterns of one line that are compared with each other."""
+MAX_COMPARED: Final = 16_384
+FILLED: Final = "\ue000"
 
+NGX: Final = "ngx_log_"
 _REASON: Final = (": ", Slot("text"))
 _ERRNO: Final = (" (", Slot("int"), ": ", Slot("text"), ")")
 _WHILE: Final = (" while ", Slot("text"))
+_SSL: Final = (" (SSL: ", Slot("text"), ")")
+_CONNECTION: Final = re.compile(r"\*\{digits\} ")
+"""What nginx puts before a message, and some of its own formats too; the reader takes it off."""
+_WORD: Final = re.compile(r"\s*[\[<]?([A-Za-z]{3,11})(?:[\]>]|:\s)")
+"""A level in front of a text."""
 
-_ANYTHING: Final = (Slot("text"), Slot("any"))
+ANYTHING: Final = (Slot("text"), Slot("any"))
 
 Parts = tuple[str | Slot, ...]
 _PROGRAM: Final[Parts] = (Slot("term"), ": ")
@@ -41,7 +58,7 @@ AROUND: Final[dict[str, tuple[tuple[Parts, Parts], ...]]] = {
     **dict.fromkeys(("err", "verr", "warn", "vwarn", "error"), ((_PROGRAM, _REASON), (_PROGRAM, ()))),
     **dict.fromkeys(("errx", "verrx", "warnx", "vwarnx", "my_printf_error"), ((_PROGRAM, ()),)),
     **dict.fromkeys(("ngx_log_error_core", "ngx_connection_error", "ngx_ssl_error"),
-                    (((), _ERRNO), ((), _WHILE), ((), (*_ERRNO, *_WHILE)))),
+                    (((), _ERRNO), ((), _WHILE), ((), (*_ERRNO, *_WHILE)), ((), _SSL))),
     "ngx_conf_log_error": (((), _ERRNO), ((), (" in ", Slot("text"), ":", Slot("digits")))),
 }  # fmt: skip
 """What functions write before and behind the text that they are given."""
@@ -60,36 +77,113 @@ class Strings:
                 self._of.append(position)
                 patterns.append(pattern)
         self.matcher: Final = Matcher(patterns)
+        self._patterns = patterns
+        self._begins: tuple[Matcher, list[int]] | None = None
         self._literal = [sum(len(part) for part in one.parts if isinstance(part, str)) for one in patterns]
-        self._forwards = [len(one.prefix) if forwards(one) else 0 for one in patterns]
+        self._wraps = {at: wrap for at, one in enumerate(patterns) if (wrap := wrap_of(one)) is not None}
+        self._text = [string.pattern for string in profile.strings]
+        self._forwarding = {self._of[at] for at in self._wraps}
         self._file = [string.binary for string in profile.strings]
+        self._level = [known_level(string) for string in profile.strings]
+        self._only_formats = [string.sink == "formats" for string in profile.strings]
         self._files = components(profile)
+        self._programs = frozenset(basename(binary.path) for binary in profile.binaries[:1])
 
-    def match(self, message: str, component: str = "") -> list[tuple[int, int]]:
-        """The positions of the strings that are the whole of the message, with their literal characters, best first."""
-        matched = self.matcher.match(message)
-        if not matched:
-            return []
-        before = max(self._forwards[at] for at in matched)
-        inner = self.matcher.match(message[before:]) if before else ()
+    def match(self, message: str, component: str = "", level: str = "", cut: bool = False) -> list[tuple[int, int]]:
+        """The positions of the strings that are the whole of the message, with their literal characters, best first.
+
+        `cut` says that the message had an end which is not there.
+        """
+        matched = self._matched(message, cut)
         found: dict[int, int] = {}
-        file = self._files.get(component)
-        for more, some in ((before, inner), (0, matched)):
-            for at in some:
+        taken = 0
+        for _ in range(MAX_WRAPPED):
+            for at in matched:
                 position = self._of[at]
-                if file is None or self._file[position] == file:
-                    found.setdefault(position, self._literal[at] + more)
-        return sorted(found.items(), key=_literal_first) if inner else list(found.items())
+                found[position] = max(found.get(position, 0), self._literal[at] + taken)
+            wrap = max((self._wraps[at] for at in matched if at in self._wraps), key=_size, default=None)
+            if wrap is None and not matched:
+                wrap, named = wrapped_by_logger(message, self._programs)
+                level = level or named
+            if wrap is None:
+                break
+            message = message[wrap.before : len(message) - wrap.behind]
+            taken += wrap.size
+            matched = self._matched(message, cut)
+        if not found:
+            return []
+        meant = self._meant(found, self._files.get(component), level)
+        return sorted(meant, key=_literal_first) if taken else meant
 
     def nearest(self, message: str, limit: int = 5) -> list[tuple[int, float]]:
         """The positions of strings that share most with a message, with a score from 0 to 1."""
         return [(self._of[at], score) for at, score in self.matcher.nearest(message, limit)]
 
+    def _matched(self, message: str, cut: bool) -> tuple[int, ...]:
+        """The positions of patterns; of one that is cut, those that it may be the beginning of."""
+        if not cut:
+            return self.matcher.match(message)
+        if self._begins is None:
+            of, patterns = [], []
+            for at, pattern in enumerate(self._patterns):
+                for begin in beginnings(pattern):
+                    of.append(at)
+                    patterns.append(begin)
+            self._begins = Matcher(patterns), of
+        matcher, of = self._begins
+        return tuple(dict.fromkeys(of[at] for at in matcher.match(message)))
 
-def forwards(pattern: Pattern) -> bool:
-    """True if it is a literal and then any text."""
-    parts = pattern.parts
-    return len(parts) == 2 and isinstance(parts[0], str) and parts[1] in _ANYTHING
+    def _meant(self, found: dict[int, int], file: int | None, level: str) -> list[tuple[int, int]]:
+        """Those of the right file and level; strings that are only formatted where no other is left."""
+        meant = [
+            one
+            for one in found.items()
+            if (file is None or self._file[one[0]] == file) and (not level or self._level[one[0]] in ("", level))
+        ]
+        return [one for one in meant if not self._only_formats[one[0]]] or meant
+
+    def narrow(self, meant: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """What was found without strings that would match whatever another of them does (`open {text}.c` stays)."""
+        if len(meant) < 2:
+            return meant
+        texts = dict.fromkeys(self._text[position] for position, _ in meant)
+        if len(texts) == 1 or len(texts) > MAX_NARROWED:
+            return meant
+        most = max(literal for _, literal in meant)
+        wide = {one for one in texts if any(wider(one, other) for other in texts if other != one)}
+        wide.update(self._text[at] for at, literal in meant if at in self._forwarding and literal < most)
+        return [one for one in meant if self._text[one[0]] not in wide]
+
+
+@lru_cache(maxsize=MAX_COMPARED)
+def wider(one: str, other: str) -> bool:
+    """Whether a pattern matches all that another matches, and more: asked by one text of each.
+
+    >>> wider("open {text}", "open {text}.c"), wider("open {text}.c", "open {text}"), wider("at {int}", "at {text}")
+    (True, False, False)
+    """
+    first, second = Pattern.parse(one), Pattern.parse(other)
+    return exactly(first, _printed(second)) and not exactly(second, _printed(first))
+
+
+def known_level(string: LogString) -> str:
+    """The level that a line of a string must have, in the words of lines; empty if it may have any.
+
+    A level that only the text itself names says nothing of the level that it is logged at.
+    """
+    word = _WORD.match(string.text)
+    return "" if word is not None and level_of(word[1]) else level_of(string.level)
+
+
+def beginnings(pattern: Pattern) -> Iterator[Pattern]:
+    """What a line of a pattern may be when its end is cut off: long lines are cut inside a field of any text.
+
+    >>> [str(one) for one in beginnings(Pattern.parse("user {text} said {text} to {int}"))]
+    ['user {text}', 'user {text} said {text}']
+    """
+    for at, part in enumerate(pattern.parts):
+        if part in ANYTHING:
+            yield Pattern(pattern.parts[: at + 1])
 
 
 def components(profile: Profile) -> dict[str, int]:
@@ -116,7 +210,9 @@ def variants(string: LogString) -> Iterator[Pattern]:
     ['cannot open {text}', 'cannot open {text}: {text}']
     """
     try:
-        pattern = Pattern.parse(string.pattern)
+        pattern = Pattern.parse(
+            _CONNECTION.sub("", string.pattern, count=1) if NGX in string.callee else string.pattern
+        )
     except InputError:
         return
     yield pattern
@@ -127,8 +223,18 @@ def variants(string: LogString) -> Iterator[Pattern]:
         yield Pattern((*before, *pattern.parts, *behind))
 
 
+def _printed(pattern: Pattern) -> str:
+    """A text of the pattern with something in its fields of any text that no string has literally."""
+    parts = (FILLED if part in ANYTHING else sample((part,)) for part in pattern.parts)
+    return "".join(parts)
+
+
 def _literal_first(found: tuple[int, int]) -> int:
     return -found[1]
+
+
+def _size(wrap: Wrap) -> int:
+    return wrap.size
 
 
 def _lines(pattern: Pattern) -> list[Pattern]:

@@ -18,6 +18,7 @@ from typing import Final
 from grammar.line import MAX_MESSAGE, Line
 from grammar.lineformats_clock import ISO, Clock, epoch_time, iso_time
 from grammar.lineformats_level import level_of
+from grammar.lineformats_openvpn import read_openvpn
 
 _ISO: Final = ISO.pattern
 _POSTGRES: Final = re.compile(
@@ -90,6 +91,8 @@ def read_python(text: str, clock: Clock) -> Line | None:
 
 def read_iso(text: str, clock: Clock) -> Line | None:
     """Read any line that begins with an ISO 8601 time, bare or in brackets; None if it does not."""
+    if (line := read_openvpn(text, clock)) is not None:
+        return line
     is_bare = not text.startswith("[")
     found = (ISO if is_bare else _BRACKET).match(text)
     if found is None or (is_bare and text[found.end() : found.end() + 1] not in _BREAKS):

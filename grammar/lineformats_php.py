@@ -24,7 +24,7 @@ _FRONT: Final = re.compile(
     r"\[(\d\d)-([A-Z][a-z]{2})-(\d{4}) (\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?: ([A-Za-z0-9_+:/-]{1,48}))?\] ", re.ASCII
 )
 _FPM: Final = re.compile(
-    r"(DEBUG|NOTICE|WARNING|ERROR|ALERT): (?:pid (\d{1,10}), (\w{1,80})\(\), line \d{1,6}: )?", re.ASCII
+    r"(DEBUG|NOTICE|WARNING|ERROR|ALERT): (?:pid (\d{1,10}), (\w{1,80}|\(null\))\(\), line \d{1,6}: )?", re.ASCII
 )
 _PHP: Final = re.compile(r"PHP ([A-Z][a-z]{2,10})(?: error| errors| Warning| (\w{1,10}))?: {1,4}", re.ASCII)
 _LEVELS: Final = {"fatal": "crit", "parse": "crit", "deprecated": "notice", "recoverable": "error", "core": "error"}
@@ -43,7 +43,7 @@ def read_php(text: str, clock: Clock) -> Line | None:
     name, level, pid, component, at = "php_error", "", 0, "", found.end()
     if not zone and (fpm := _FPM.match(text, at)):
         name, level, at = "php_fpm", level_of(fpm[1]), fpm.end()
-        pid, component = int(fpm[2] or 0), fpm[3] or ""
+        pid, component = int(fpm[2] or 0), "" if fpm[3] == "(null)" else fpm[3] or ""
     elif php := _PHP.match(text, at):
         word = php[1].lower()
         level = _LEVELS.get(word) or level_of(word)

@@ -17,7 +17,9 @@ from typing import Final
 
 from grammar.line import MAX_MESSAGE, Line
 from grammar.lineformats_clock import ISO, Clock, iso_time, yearless_millis
+from grammar.lineformats_ftp import without_peer
 from grammar.lineformats_level import severity_of
+from grammar.lineformats_openvpn import peer_of
 
 _PRIORITY: Final = r"(?:<(\d{1,3})>)"
 _OLD: Final = re.compile(rf"{_PRIORITY}?([A-Z][a-z]{{2}}) ([ \d]\d) (\d\d:\d\d:\d\d) ", re.ASCII)
@@ -28,6 +30,7 @@ _NEW: Final = re.compile(
     rf"{_PRIORITY}[1-9]\d? (-|[^ ]{{1,64}}) ([^ ]{{1,255}}) ([^ ]{{1,48}}) ([^ ]{{1,128}}) ([^ ]{{1,32}}) ", re.ASCII
 )
 _ELEMENT: Final = re.compile(r'\[[^ \]="]{1,32}(?: [^ \]="]{1,32}="(?:[^"\\\]]|\\.){0,8192}"){0,256}\]', re.ASCII)
+OPENVPN: Final = frozenset({"openvpn", "ovpn-server", "ovpn-client"})
 _UPTIME: Final = re.compile(r"\[ {0,10}\d{1,10}\.\d{6}\] ?", re.ASCII)
 
 
@@ -44,12 +47,12 @@ def read_syslog(text: str, clock: Clock) -> Line | None:
         at = host.end()
         tag = _TAG.match(text, at)
     program, pid = (tag[1], int(tag[2] or 0)) if tag else ("", 0)
-    message = _without_uptime(text[tag.end() if tag else at :], program)
+    message, client = _plain(text[tag.end() if tag else at :], program)
     level = severity_of(int(priority)) if priority else ""
     grain = 0 if millis is None else 1000
     is_cut = len(message) > MAX_MESSAGE
     message = message[:MAX_MESSAGE]
-    return Line(message, "syslog", millis, grain, level, pid, program=program, cut=is_cut)
+    return Line(message, "syslog", millis, grain, level, pid, client=client, program=program, cut=is_cut)
 
 
 def read_iso_syslog(text: str, clock: Clock) -> Line | None:
@@ -60,9 +63,9 @@ def read_iso_syslog(text: str, clock: Clock) -> Line | None:
         return None
     millis, grain = iso_time(found, clock.zone_minutes)
     program = tag[2] or tag[4]
-    message = _without_uptime(text[tag.end() :], program)
-    is_cut = len(message) > MAX_MESSAGE
-    return Line(message[:MAX_MESSAGE], "syslog", millis, grain, pid=int(tag[3] or 0), program=program, cut=is_cut)
+    message, client = _plain(text[tag.end() :], program)
+    is_cut, pid = len(message) > MAX_MESSAGE, int(tag[3] or 0)
+    return Line(message[:MAX_MESSAGE], "syslog", millis, grain, pid=pid, client=client, program=program, cut=is_cut)
 
 
 def read_syslog5424(text: str, clock: Clock) -> Line | None:
@@ -99,8 +102,13 @@ def _after_data(text: str, at: int) -> int:
     return at
 
 
-def _without_uptime(message: str, program: str) -> str:
-    """The kernel's lines without the seconds since boot."""
+def _plain(message: str, program: str) -> tuple[str, str]:
+    """A message without what its program puts in front of each: the kernel's uptime, a server's peer; and the peer."""
     if program == "kernel" and (found := _UPTIME.match(message)):
-        return message[found.end() :]
-    return message
+        return message[found.end() :], ""
+    if program == "proftpd":
+        return without_peer(message)
+    if program in OPENVPN:
+        client, at = peer_of(message)
+        return message[at:], client
+    return message, ""

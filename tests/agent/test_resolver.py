@@ -13,6 +13,7 @@ from agent import resolver_beam
 from agent.resolver import ENOUGH, MAX_TRACKS, Resolved, Resolver, Track
 from agent.resolver_beam import BREAK, MAX_BEAM, MAX_PENDING, Beam, Choice
 from agent.resolver_strings import Strings, variants
+from agent.resolver_wrapped import MAX_WRAPPED
 from grammar.follow import Follow
 from grammar.pattern import Pattern
 from grammar.profile import ENTRY, Binary, EventLoop, Function, LogString, Point, Profile
@@ -172,7 +173,8 @@ def test_what_a_string_forwards_is_a_string_too() -> None:
     assert strings.match("InnoDB: load completed at 7 done") == [(1, 26), (3, 13), (0, 8)]
     assert strings.match("InnoDB: 7 pages") == [(2, 14), (0, 8)]
     assert strings.match("InnoDB: something else") == [(0, 8)]
-    assert strings.match("InnoDB: InnoDB: 7 pages") == [(0, 16)], "once"
+    assert strings.match("InnoDB: InnoDB: 7 pages") == [(2, 22), (0, 16)]
+    assert strings.match("InnoDB: " * MAX_WRAPPED + "7 pages") == [(0, 8 * MAX_WRAPPED)], "so many layers, no more"
 
 
 def test_a_string_of_several_lines_is_each_of_them() -> None:

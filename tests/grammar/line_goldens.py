@@ -209,6 +209,7 @@ PHP = {
     b"[22-Nov-2026 01:48:32.123456] DEBUG: pid 7, fpm_event_loop(), line 419: 1 events": Line(
         "1 events", "php_fpm", _PHP + 123, 1, "debug", 7, component="fpm_event_loop"
     ),
+    b"[22-Nov-2026 01:48:32] WARNING: pid 7, (null)(), line 0: a": Line("a", "php_fpm", _PHP, 1000, "warn", 7),
     b'[22-Nov-2026 01:48:32] WARNING: [pool www] child 8 said into stderr: "a"': Line(
         '[pool www] child 8 said into stderr: "a"', "php_fpm", _PHP, 1000, "warn"
     ),
@@ -244,7 +245,10 @@ FTP = {
         "FTP session opened.", "proftpd", _FTP, 1, "", 12, "", "2001:db8::7", "", "proftpd"
     ),
     b"2026-11-22 01:48:25,942 web proftpd[12]: mod_tls/2.9: a": Line(
-        "a", "proftpd", _FTP, 1, "", 12, program="proftpd"
+        "mod_tls/2.9: a", "proftpd", _FTP, 1, "", 12, program="proftpd"
+    ),
+    b"2026-11-22 01:48:25,942 [12] <lock:9>: attempting to lock a": Line(
+        "attempting to lock a", "proftpd_trace", _FTP, 1, "trace", 12, component="lock", program="proftpd"
     ),
     b"2026-11-22 01:48:25,942 web proftpd[12] no colon": Line(  # damaged
         "no colon", "proftpd", _FTP, 1, "", 12, program="proftpd"
@@ -281,6 +285,12 @@ SYSLOG = {
     ),
     b"<86>Nov 22 01:48:25 sshd[9]: a: b": Line(
         "a: b", "syslog", at("2026-11-22T01:48:25"), 1000, "info", 9, program="sshd"
+    ),
+    b"<31>Nov 22 01:48:25 proftpd[7]: web (10.0.0.7[10.0.0.7]) - ROOT PRIVS at a.c:3": Line(
+        "ROOT PRIVS at a.c:3", "syslog", at("2026-11-22T01:48:25"), 1000, "debug", 7, "", "10.0.0.7", program="proftpd"
+    ),
+    b"<29>Nov 22 01:48:25 openvpn[7]: bob/10.0.0.7:1194 SENT PING": Line(
+        "SENT PING", "syslog", at("2026-11-22T01:48:25"), 1000, "notice", 7, "", "10.0.0.7:1194", program="openvpn"
     ),
     b"Nov 22 01:48:25 a kernel: [   12.345678] oom": Line(
         "oom", "syslog", at("2026-11-22T01:48:25"), 1000, program="kernel"
@@ -370,6 +380,16 @@ FRONT = {
     b"[1795312105] CURRENT HOST STATE: a": Line("CURRENT HOST STATE: a", "epoch", 1_795_312_105_000, 1000),
     b"1795312105942249123 a": Line("a", "epoch", 1_795_312_105_942, 1),
     b"17953121059 a": Line("17953121059 a"),  # damaged
+    b"2026-11-22 01:48:25 us=425542 persist_key = DISABLED": Line(
+        "persist_key = DISABLED", "openvpn", at("2026-11-22T01:48:25.425"), 1, program="openvpn"
+    ),
+    b"2026-11-22 01:48:25 us=42 bob/10.0.0.7:1194 SENT PING": Line(
+        "SENT PING", "openvpn", at("2026-11-22T01:48:25"), 1, client="10.0.0.7:1194", program="openvpn"
+    ),
+    b"2026-11-22 01:48:25 [2001:db8::7]:1194 TLS: a": Line(
+        "TLS: a", "openvpn", at("2026-11-22T01:48:25"), 1000, client="[2001:db8::7]:1194", program="openvpn"
+    ),
+    b"2026-11-32 01:48:25 us=425542 a": Line("a", "openvpn", program="openvpn"),  # damaged
 }
 
 OTHERS = {

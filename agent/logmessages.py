@@ -5,7 +5,10 @@ Rules of this file
       are not audited, or have been lost, time joins (`agent.logtimes`): `log_near`. A line that nobody can be found for
       is told without an edge: never with a wrong one.
     - Whose line it is within a process: the unit of the client that the line names with its port; else that of the
-      connection number that it names, once that has been met; else the unit that runs.
+      connection number that it names, once that has been met; else the unit that runs. What a line says is a claim of
+      whoever could write to the log: it chooses among the units of the process that wrote it, no others. A line that
+      says that it is another's (`_weigh`), or stands behind the first one of a write, is the process's, outside units.
+    - A request is ended by a line of a log that has nothing but such lines, written alone: not by one that imitates it.
     - A line tells of what its unit has done so far: it *covers* the processes that the unit has started and what it has
       written, its client's connection and the logs themselves left out.
     - The label is the pattern of the log string in the application's profile, else a mined template. A profile that
@@ -23,10 +26,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.events import Call
 from agent.files import path_of
-from agent.logbook import Book
+from agent.logbook import ANOTHERS, BEFORE, COMPARABLE, LIKELY, MUTE, OWN, Book
 from agent.logfiles_value import Piece, is_log
 from agent.lognames import LogNames, Named
-from agent.logtimes import DRIFT, Writer, joined_by_time
+from agent.logtimes import DRIFT, STUCK, Writer, ended, joined_by_time
 from agent.processes import Handle, Process
 from agent.units import begin
 from agent.upg import EDGE, Actor, Artifact, Scope
@@ -42,6 +45,8 @@ COVERS: Final = {
 }
 CONNECTIONS: Final = frozenset({"mysql_general", "mysql_error", "nginx_error"})
 """Formats whose thread is the number of a connection: one unit each, whatever thread of the process serves it."""
+THREADED: Final = frozenset({"mysql_general", "mysql_error"})
+"""Such of them whose connections have threads: the unit that runs when a line is written may be another's."""
 MAX_CONNECTIONS: Final = 1_024
 SEVERAL: Final = "*"
 BY_LOG: Final = "unit log"
@@ -54,11 +59,15 @@ UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
 
 
 class Write(NamedTuple):
-    """A write to a log: how many bytes, when, whose."""
+    """A write to a log: how many bytes, when it began (by the clock of the log's lines), whose.
+
+    `own` says that the unit has opened the log itself: what stands in it does not end requests.
+    """
 
     size: int
     millis: int
     writer: Writer
+    own: bool = False
 
 
 class LogMessages:
@@ -69,7 +78,10 @@ class LogMessages:
     the first event.
     """
 
-    __slots__ = ("_connections", "_owed", "_threads", "began", "books", "joined", "names", "wanted")
+    __slots__ = (
+        "_caught", "_connections", "_ended", "_offset", "_owed", "_threads", "began", "books", "joined", "names",
+        "wanted",
+    )  # fmt: skip
 
     def __init__(self, names: LogNames | None = None) -> None:
         self.names = names or LogNames()
@@ -80,6 +92,8 @@ class LogMessages:
         self._owed: dict[tuple[str, str], list[Write]] = {}
         self._threads: dict[str, str] = {}
         self._connections: dict[tuple[str, str], Actor] = {}
+        self._ended: dict[str, dict[Actor, int]] = {}
+        self._offset = self._caught = 0
 
     def add(self, container: str, book: Book) -> Book:
         """A log file that can be read."""
@@ -108,34 +122,46 @@ class LogMessages:
             book = self.opened(piece.container, piece.path, appends=True) or self.stream(piece.container, piece.path)
             if book is None:
                 continue
-            book.near = piece.millis_read
+            book.near = book.read = piece.millis_read
             if piece.millis:
                 book.entry(piece.data, piece.millis)
             else:
                 book.take(piece.generation, piece.offset, piece.data)
-            for write in self._owed.pop((piece.container, piece.path), ()):
-                self._claim(book, write)
+            self._settle(piece.container, book)
         self.wanted.clear()
 
     def retire(self, container: str) -> None:
         """A container has ended, and so have its logs."""
         self.books.pop(container, None)
+        self._ended.pop(container, None)
         self._owed = {key: writes for key, writes in self._owed.items() if key[0] != container}
 
     def wrote(self, node: Node, process: Process, handle: Handle, call: Call) -> None:
         """A write to a log, or to a file that is not known: the lines that it has ended are this process's."""
         if call[2] is None or not call[2].isdigit():
             return
-        write = Write(int(call[2]), node.time.clock.millis, Writer(process, process.current))
+        self._offset = node.time.offset
+        own = process.current.did is not None and handle.target in process.current.did
+        writer = Writer(process, process.current)
+        write = Write(int(call[2]), stamp_of(call) or node.time.clock.millis, writer, own)
         book = handle.log
         if book is None:
             book = handle.log = self._guess(process.scope.container, write.size, write.millis)
             if book is None:
                 return
-        if book.is_unread:
-            self._owe(process.scope.container, book, write)
+        container = process.scope.container
+        if book.is_unread or book.is_short(write.size) or (container, book.path) in self._owed:
+            self._owe(container, book, write)
         else:
             self._claim(book, write)
+
+    def _settle(self, container: str, book: Book) -> None:
+        """Writes that have waited for what has been read now."""
+        owed = self._owed.pop((container, book.path), [])
+        while owed and not book.is_short(owed[0].size):
+            self._claim(book, owed.pop(0))
+        if owed:
+            self._owed[container, book.path] = owed
 
     def _owe(self, container: str, book: Book, write: Write) -> None:
         """A log that is not read yet: the write is kept until it is, if there are not too many."""
@@ -147,12 +173,41 @@ class LogMessages:
             del self._owed[container, book.path]
 
     def _claim(self, book: Book, write: Write) -> None:
-        for entry in book.claim(write.size, write.millis, self.began):
+        process, current = write.writer
+        found = book.claim(write.size, write.millis, self.began, lambda line: self._weigh(book, write.writer, line))
+        alone = sum(entry.line is not None for entry in found) == 1
+        for place, entry in enumerate(found):
             book.exact = True
-            if entry.line is not None:
-                process, unit = write.writer
-                writer = Writer(process, self._unit(process, entry.line, unit))
-                self.tell(book, writer, entry.line, "log_near" if book.guessed else "log")
+            line = entry.line
+            if line is None:
+                continue
+            weight = self._weigh(book, write.writer, line)
+            book.names = book.names or weight == OWN
+            if place:  # whoever wrote the first line of a write may have made up the rest
+                unit = current if current.peer and current.peer == line.client else process.base
+            elif weight > ANOTHERS and (alone or not line.ends):
+                unit = self._unit(book, process, line, current)
+            else:
+                unit = process.base
+            if unit.did is not None and line.ends and book.serves and alone and not (write.own or book.guessed):
+                unit.done = True
+            self.tell(book, Writer(process, unit), line, "log_near" if book.guessed else "log")
+
+    def _weigh(self, book: Book, writer: Writer, line: Line) -> int:
+        """What a line says of whether this is its writer (`agent.logbook.Weigh`)."""
+        process, current = writer
+        named = ":" in line.client and line.client.rpartition(":")[0] != ""
+        unit = self._named(process, line.client, current) if named else None
+        its = unit or current
+        age = its.begun - self._offset - line.millis - line.grain if its.begun and line.millis is not None else 0
+        if BEFORE < age < COMPARABLE and (unit is not None or not book.is_mixed):
+            return ANOTHERS  # older than the unit
+        if unit is not None:
+            return OWN
+        host = its.peer.rpartition(":")[0]
+        if named and host and (book.names or line.client.startswith(f"{host}:")):
+            return ANOTHERS
+        return LIKELY if line.client and line.client == host else MUTE
 
     def _guess(self, container: str, count: int, now: int) -> Book | None:
         """The only log that waits for a line of just that length at this time: its opening has not been seen."""
@@ -170,11 +225,21 @@ class LogMessages:
     def tick(self, node: Node) -> None:
         """A second has passed: lines that no write has claimed are joined by time."""
         self.began = self.began or node.time.clock.millis
+        now = node.time.clock.millis
+        for key, owed in list(self._owed.items()):
+            if owed[0].millis + STUCK < now and not self.books[key[0]][key[1]].is_unread:
+                del self._owed[key]  # what they wrote will not be read
+        if self._caught:
+            node.loss.note("behaviour_limit", self._caught)
+            self._caught = 0
         for container, books in self.books.items():
             scope = node.scopes.get(container)
+            if scope is not None and scope.recent is not None:
+                self._ended[container] = ended(node, scope, self._ended.get(container, {}))
+            gone = self._ended.get(container, {})
             for book in books.values():
                 book.near = book.near or self.began
-                for line, writer in joined_by_time(node, scope, book, self.began) if scope is not None else ():
+                for line, writer in joined_by_time(node, scope, book, gone, self.began) if scope is not None else ():
                     if writer is not None:
                         self.tell(book, writer, line, "log_near")
                     else:
@@ -186,7 +251,7 @@ class LogMessages:
     def _alone(self, node: Node, container: str, book: Book, line: Line) -> None:
         """A line that nobody can be found for."""
         scope = node.scopes[container]
-        named = self.names.name(scope.app, b"", "", line)
+        named = self._name(scope.app, b"", "", line)
         scope.vertex(f"LogMessage {named.pattern}", (), f"log:{book.path}:{book.offset}")
         self.joined[""] += 1
         node.loss.note("log_unjoined")
@@ -194,8 +259,14 @@ class LogMessages:
     def tell(self, book: Book, writer: Writer, line: Line, operation: str) -> None:
         """A LogMessage of a unit, with what it covers."""
         process, unit = writer
-        named = self.names.name(process.scope.app, process.exe, process.ident, line)
-        if named.begins and operation == "log" and self._is_alone(process, line.thread) and _by_log(unit):
+        named = self._name(process.scope.app, process.exe, process.ident, line)
+        if (
+            named.begins
+            and operation == "log"
+            and self._is_alone(process, line.thread)
+            and _by_log(unit)
+            and not _serves(process)
+        ):
             unit = begin(process, BY_LOG.partition(" ")[2])
         scope = process.scope
         started = [one for one in unit.did or () if isinstance(one, Process) and one.scope is scope]
@@ -205,12 +276,20 @@ class LogMessages:
         scope.edge(vertex, LOG[operation], unit.vertex)
         self.joined[operation] += 1
         for child in started:
-            scope.edge(vertex, COVERS["Process"], child.current.vertex)
+            scope.edge(vertex, COVERS["Process"], child.base.vertex)  # its own units are other requests
         for thing in unit.did or ():
             if isinstance(thing, Artifact) and thing.vertex is not None and self._outgoing(scope, thing):
                 scope.edge(vertex, COVERS["Artifact"], thing.vertex)
         if unit.did is not None:
-            _end(process, unit, line, named)
+            _end(process, unit, named)
+
+    def _name(self, app: str, exe: bytes, ident: str, line: Line) -> Named:
+        """What a line is called; those for which there is no room are counted."""
+        miner = self.names.miners.get(app)
+        before = miner.caught if miner is not None else 0
+        named = self.names.name(app, exe, ident, line)
+        self._caught += miner.caught - before if miner is not None else 0
+        return named
 
     def _outgoing(self, scope: Scope, artifact: Artifact) -> bool:
         """Whether it is more than the client's own connection, a log, an unknown, or a place where all vanishes."""
@@ -220,17 +299,25 @@ class LogMessages:
             return ">" not in artifact.label
         return self.opened(scope.container, path_of(artifact)) is None
 
-    def _unit(self, process: Process, line: Line, current: Actor) -> Actor:
+    def _unit(self, book: Book, process: Process, line: Line, current: Actor) -> Actor:
         """The unit of a process that a line belongs to; `current` was running when it was written."""
-        if line.client and current.peer == line.client:
-            return current
-        if line.client and ":" in line.client:
-            for handle in process.fds.values():
-                if handle.unit is not None and handle.unit.peer == line.client:
-                    return handle.unit
+        named = self._named(process, line.client, current) if line.client else None
+        if named is not None:
+            return named
         if line.thread and line.format in CONNECTIONS:
-            return self._connection(process, line.thread, current)
+            return self._connection(process, line, current)
+        if line.client and (book.is_mixed or current.peer.rpartition(":")[0] != line.client):
+            return _only(process, line.client, current)
         return current
+
+    def _named(self, process: Process, client: str, current: Actor) -> Actor | None:
+        """The unit of a process that serves a client, given with its port."""
+        if current.peer == client:
+            return current
+        for handle in process.fds.values():
+            if handle.unit is not None and handle.unit.peer == client and handle.unit.ident == process.ident:
+                return handle.unit
+        return None
 
     def _is_alone(self, process: Process, thread: str) -> bool:
         """Whether all lines of a process have named one thread: others' calls could not be told from its."""
@@ -243,28 +330,80 @@ class LogMessages:
             self._threads[process.ident] = known = SEVERAL
         return known != SEVERAL
 
-    def _connection(self, process: Process, number: str, current: Actor) -> Actor:
-        """The unit of a numbered connection: the one that ran when the number was first met, while it lasts."""
+    def _connection(self, process: Process, line: Line, current: Actor) -> Actor:
+        """The unit of a numbered connection, while it lasts: the one that ran when the number was first met.
+
+        Where connections have threads, only if no other can be meant: the only one without a number, or the one that
+        was accepted so many after another as their numbers differ.
+        """
+        number = line.thread
         key = process.ident, number
         found = self._connections.get(key)
-        if found is None or all(handle.unit is not found for handle in process.fds.values()):
-            found = current
+        open_units = list(
+            dict.fromkeys(one.unit for one in process.fds.values() if one.unit is not None and one.unit.did is not None)
+        )
+        if found is None or found not in open_units:
             self._connections.pop(key, None)
+            found = self._unnumbered(process, line, current, open_units)
+            if found is process.base:
+                return found
             if found.did is not None:
                 if len(self._connections) >= MAX_CONNECTIONS:
                     del self._connections[next(iter(self._connections))]
                 self._connections[key] = found
         return found
 
+    def _unnumbered(self, process: Process, line: Line, current: Actor, units: list[Actor]) -> Actor:
+        """Which of a process's open units has a number that has not been met."""
+        known = {
+            unit: int(number)
+            for (ident, number), unit in self._connections.items()
+            if ident == process.ident and number.isdecimal()
+        }
+        if current.did is not None and current in known:
+            current = process.base  # that is another number's
+        if line.format not in THREADED:
+            return current
+        left = [unit for unit in units if unit not in known]
+        if len(left) == 1:
+            return left[0]
+        before = (
+            [unit for unit in units if unit in known and known[unit] < int(line.thread)]
+            if line.thread.isdecimal()
+            else []
+        )
+        if left and before:
+            last = max(before, key=lambda unit: known[unit])
+            place = units.index(last) + int(line.thread) - known[last]
+            if place < len(units) and units[place] is current:
+                return current
+        return process.base if left else current
 
-def _end(process: Process, unit: Actor, line: Line, named: Named) -> None:
-    """A line of an access log ends a request; the last of an iteration ends a unit that no connection carries."""
-    if line.ends:
-        unit.done = True
-    elif named.ends and not named.begins and unit is process.current and _by_log(unit):
+
+def _end(process: Process, unit: Actor, named: Named) -> None:
+    """The last line of an iteration ends a unit that no connection carries."""
+    if named.ends and not named.begins and unit is process.current and _by_log(unit):
         process.current = process.base
+
+
+def _serves(process: Process) -> bool:
+    """Whether a process has a connection that it has accepted."""
+    return any(one.unit is not None and one.unit.did is not None for one in process.fds.values())
+
+
+def _only(process: Process, host: str, current: Actor) -> Actor:
+    """The one unit of a process that serves a host; none of several; who runs, where it is no client's (a proxy's)."""
+    units = {id(one.unit): one.unit for one in process.fds.values() if one.unit is not None}
+    found = [unit for unit in units.values() if unit.ident == process.ident and unit.peer.rpartition(":")[0] == host]
+    return current if not found else found[0] if len(found) == 1 else process.base
 
 
 def _by_log(unit: Actor) -> bool:
     """Whether a line may end it: a unit that a line has begun, or none."""
     return unit.did is None or BY_LOG in unit.context
+
+
+def stamp_of(call: Call) -> int:
+    """When a call began, in milliseconds, as the kernel wrote it; 0 if it did not."""
+    seconds, _, rest = call[0].partition(b".")
+    return int(seconds + rest[:3]) if seconds.isdigit() and rest[:3].isdigit() and len(rest) > 3 else 0

@@ -24,7 +24,7 @@ def begin(process: Process, source: str, peer: str = "") -> Actor:
     base = process.base
     context = (*base.context, f"unit {source}")
     unit = Actor(base.label, context, process.ident, process.scope.vertex(base.label, context, process.ident))
-    unit.did, unit.peer = {}, peer
+    unit.did, unit.peer, unit.begun = {}, peer, process.scope.clock.millis
     process.scope.edge(unit.vertex, UNIT, base.vertex)
     process.current = unit
     if process.scope.recent is not None:

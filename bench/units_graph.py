@@ -24,13 +24,20 @@ _REQUEST = re.compile(r"LogMessage (?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|\{[
 
 @dataclass(slots=True)
 class Unit:
-    """One unit: where, when it began, whether a client began it, how many lines of an access log it has."""
+    """One unit: where, when it began, whether a client began it, how many lines of an access log it has.
+
+    `heard`: its client has sent something; `peer` is what it has accepted; `within` the unit that had started its
+    process.
+    """
 
     container: str
     begun: int
     served: bool
     requests: int = 0
     edges: int = 0
+    heard: bool = False
+    peer: str = ""
+    within: Key | None = None
 
 
 @dataclass(slots=True)
@@ -60,16 +67,19 @@ class Watched:
         self.edges.append((here, relation, operation, there, millis))
         if operation == "unit":
             context = "unit"
-            self.units[here] = Unit(scope.container, millis, served=context == "unit")
+            self.units[here] = Unit(scope.container, millis, served=context == "unit", within=self.unit_of.get(there))
             self.unit_of[here] = here
         elif relation == "WAS_TRIGGERED_BY" and there in self.unit_of and here not in self.unit_of:
             self.unit_of[here] = self.unit_of[there]
         elif operation in ("log", "log_near") and there in self.unit_of:
-            unit = self.unit_of[here] = self.unit_of[there]
-            self.units[unit].requests += bool(_REQUEST.match(self.labels[here]))
+            its = self.unit_of[here] = self.unit_of[there]
+            self.units[its].requests += bool(_REQUEST.match(self.labels[here]))
         owner = self.unit_of.get(here) or self.unit_of.get(there)
         if owner is not None:
-            self.units[owner].edges += 1
+            unit = self.units[owner]
+            unit.edges += 1
+            unit.peer = unit.peer or (self.labels[there] if operation == "accept" else "")
+            unit.heard = unit.heard or (operation not in ("unit", "accept", "version"))
 
     def within(self, start: int, end: int) -> tuple[int, int, int, int]:
         """Requests, units, edges of units and components of the units that began in a stretch of time."""
@@ -77,6 +87,21 @@ class Watched:
         requests = sum(self.units[key].requests for key in chosen)
         edges = sum(self.units[key].edges for key in chosen)
         return requests, len(chosen), edges, components(self, chosen)
+
+    def sessions(self, container: str) -> dict[Key, int]:
+        """The connections to a service that began a unit outside any other, and how many lines each has."""
+        found = {
+            key: 0
+            for key, unit in self.units.items()
+            if unit.container == container and unit.within is None and not unit.peer.endswith("{port}")
+        }
+        for line, _, operation, _, _ in self.edges:
+            its = self.unit_of.get(line) if operation == "log" else None
+            while its is not None and its not in found:
+                its = self.units[its].within
+            if its is not None:
+                found[its] += 1
+        return found
 
     def last_connection(self, container: str, start: float, end: float) -> Key | None:
         """The socket that was last connected to another host in a stretch of time."""

@@ -15,16 +15,18 @@ Source: DisProTrack section V (reverse query); issue "application logs", 6.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import nsmallest
 from typing import Final
 
 from grammar import Model, Replica, Span, State, Transition
 from grammar.line import Line
 from grammar.lineformat import read_line
 from monitor.lines_causes import Reached, Root, causes_of, covered, effects_of, roots_of, units_of
-from monitor.lines_index import NEAREST, Index, Indexes, Near, Word
+from monitor.lines_index import NEAREST, Indexes, Near, Word
 from monitor.lines_rank import (
+    SOON,
     Reason,
     Window,
     asked_by,
@@ -43,7 +45,11 @@ EXPLAINED: Final = 5
 COMPARED: Final = 32
 CONTRADICTED: Final = 0.25
 """What is left of the score of a state that was first shown after the line."""
+SLOW: Final = 0.5
+"""What is left of the score of a state whose request would have to have taken long, where another fits as it is."""
 MAX_ROOTS: Final = 10
+MAX_RANKED: Final = 1_000
+"""States of one pattern that are ranked: those that go with the time best. A flood of them must not stall a monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,18 @@ class Candidate:
     reasons: tuple[Reason, ...]
     replicas: tuple[tuple[Replica, Span], ...]
     odd: Mapping[str, int] = field(default_factory=dict)
+    slow: bool = False
 
     @property
     def score(self) -> float:
         """From 0 to 1: the mean of the reasons by their weight; next to nothing if its time contradicts the line's."""
         found = mean(self.reasons)
-        return round(found * CONTRADICTED, 4) if self.is_later else found
+        return round(found * (CONTRADICTED if self.is_later else SLOW if self.slow else 1), 4)
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether it was first shown soon after the line: then the request had taken so long."""
+        return any(one.what == "time" and one.score == SOON for one in self.reasons)
 
     @property
     def is_later(self) -> bool:
@@ -96,7 +108,7 @@ class Explained:
 class Told:
     """The answer: the line as it was read, the candidates, the best first; if no pattern matches, the nearest ones.
 
-    `later` is how many states match but were first shown after what was asked for.
+    `later` is how many states match but were first shown after what was asked for; `beyond`, how many were not ranked.
     """
 
     line: Line
@@ -105,6 +117,7 @@ class Told:
     others: tuple[Candidate, ...] = ()
     nearest: tuple[Near, ...] = ()
     later: int = 0
+    beyond: int = 0
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
@@ -127,45 +140,66 @@ def trace_line(
     window = Window.of(line, since, until)
     known = indexes or Indexes()
     found: list[Candidate] = []
+    beyond = 0
     for model in models:
-        found += _candidates(model, known.of(model), line, window)
+        index = known.of(model)
+        for word, states in index.candidates(line.message).items():
+            likely = _likely(model, states, window, index.epoch)
+            beyond += len(states) - len(likely)
+            found += _candidates(model, word, likely, line, (window, index.epoch))
     if not found:
         near = [one for model in models for one in known.of(model).book.nearest(line.message, model.app)]
         return Told(line, window, nearest=tuple(sorted(near, key=lambda one: (-one.score, one.app))[:NEAREST]))
     kept = [one for one in found if not (window.asked and one.is_later)]
-    ranked = _compared(sorted(kept, key=_rank))
+    ranked = _compared(sorted(_doubted(kept), key=_rank))
     workers = {replica.worker for one in ranked for replica, _ in one.replicas}
     told = {worker: causes for worker, causes in (lost or {}).items() if worker in workers}
     explained = tuple(_explained(one, window, known.of(one.model).epoch) for one in ranked[:EXPLAINED])
-    return Told(line, window, explained, tuple(ranked[EXPLAINED:]), lost=told, later=len(found) - len(kept))
+    return Told(
+        line, window, explained, tuple(ranked[EXPLAINED:]), lost=told, later=len(found) - len(kept), beyond=beyond
+    )
+
+
+def _doubted(found: Sequence[Candidate]) -> list[Candidate]:
+    """Where a state fits the time as it is, those that were first shown after it are slow requests, which are rare."""
+    if all(one.is_soon or one.is_later for one in found):
+        return list(found)
+    return [replace(one, slow=True) if one.is_soon else one for one in found]
 
 
 def _rank(one: Candidate) -> tuple[float, str, State]:
     return -one.score, one.model.app, one.state
 
 
-def _candidates(model: Model, index: Index, line: Line, window: Window) -> list[Candidate]:
-    """The states of a model that a message may stand for, each with its reasons."""
-    found = []
-    for word, states in index.candidates(line.message).items():
-        direct = {state: {one.cause.label for one in covered(model, state)} for state in states}
-        common = Counter(label for labels in direct.values() for label in labels)
-        for state in states:
-            held = model.support[state]
-            then = when(held, window, index.epoch)
-            odd = _odd(direct[state], common, len(states))
-            reasons = (
-                then,
-                certainty(model, state),
-                led_to(odd, len(states)),
-                rarity(held, len(model.replicas)),
-                asked_by(model, state, line.client),
-                literal(word, line.message),
-            )
-            replicas = sorted(held.items(), key=lambda one: (-fit(one[1], window, index.epoch), one))
-            told = tuple(one for one in reasons if one is not None)
-            found.append(Candidate(model, state, word, told, tuple(replicas), odd))
-    return found
+def _likely(model: Model, states: Sequence[State], window: Window, epoch: int) -> Sequence[State]:
+    """All states of a pattern, or those of them that go with the time best."""
+    if len(states) <= MAX_RANKED:
+        return states
+    ranked = [(-max(fit(span, window, epoch) for span in model.support[one].values()), one) for one in states]
+    return [one for _, one in nsmallest(MAX_RANKED, ranked)]
+
+
+def _candidates(
+    model: Model, word: Word, states: Sequence[State], line: Line, asked: tuple[Window, int]
+) -> Iterator[Candidate]:
+    """The states of one pattern that a message may stand for, each with its reasons."""
+    window, epoch = asked
+    direct = {state: {one.cause.label for one in covered(model, state)} for state in states}
+    common = Counter(label for labels in direct.values() for label in labels)
+    for state in states:
+        held = model.support[state]
+        odd = _odd(direct[state], common, len(states))
+        reasons = (
+            when(held, window, epoch),
+            certainty(model, state),
+            led_to(odd, len(states)),
+            rarity(held, len(model.replicas)),
+            asked_by(model, state, line.client),
+            literal(word, line.message),
+        )
+        replicas = sorted(held.items(), key=lambda one: (-fit(one[1], window, epoch), one))
+        told = tuple(one for one in reasons if one is not None)
+        yield Candidate(model, state, word, told, tuple(replicas), odd)
 
 
 def _odd(labels: set[str], common: Mapping[str, int], states: int) -> dict[str, int]:

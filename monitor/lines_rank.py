@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from math import log2, sqrt
 from typing import Final
 
-from grammar import InputError, Model, Pattern, Replica, Span, State, kind_of
+from grammar import InputError, Model, Pattern, Replica, Span, State, Transition, kind_of
 from grammar.line import Line
-from monitor.lines_causes import LOG, Root, units_of
+from monitor.lines_causes import LOG, UNIT, Root, units_of
 from monitor.lines_index import Word
 from monitor.render import safe, time_text
 
@@ -30,6 +30,8 @@ WEIGHTS: Final = {
 }  # fmt: skip
 SERVES: Final = "unit Socket "
 """How the context of a unit's process says whom it serves."""
+SOON: Final = 0.5
+"""How well a state goes with a line that was first shown at once after it."""
 NAMED: Final = 4
 """Effects that a reason names."""
 TELLING: Final = {"Socket": 0, "Process": 1, "File": 2}
@@ -90,7 +92,7 @@ def fit(span: Span, window: Window, epoch: int) -> float:
     if not window:
         return 0.0
     if window.until is not None and window.until < span.first:
-        return 0.5 if span.first - window.until <= epoch else 0.0
+        return SOON if span.first - window.until <= epoch else 0.0
     end = span.last + epoch
     if window.since is not None and window.since > end:
         return 0.3
@@ -106,7 +108,7 @@ def when(held: Mapping[Replica, Span], window: Window, epoch: int) -> Reason | N
     first, last = stamp(span.first), stamp(span.last + epoch)
     if score >= 0.6:
         text = f"shown by {where} then, between {first} and {last}"
-    elif score == 0.5:
+    elif score == SOON:
         text = f"shown by {where} at once after, from {first}"
     elif score:
         text = f"shown by {where} before, last told until {last}; what is known is not told again"
@@ -120,6 +122,8 @@ def certainty(model: Model, line: State) -> Reason:
     units = units_of(model, line)
     if not units:
         return Reason("certainty", 0.0, "no process is known to have written it")
+    if not _in_unit(units):
+        return Reason("certainty", 0.2, "its process is known, its request is not")
     if units[0].operation == LOG:
         return Reason("certainty", 1.0, "joined with its write exactly")
     return Reason("certainty", 0.5, "joined with its process by time only")
@@ -152,11 +156,18 @@ def asked_by(model: Model, line: State, client: str) -> Reason | None:
     host = (client.rpartition(":")[0] if client.count(":") == 1 else client).strip("[]")
     units = units_of(model, line)
     peers = [_peer(entry) for one in units for entry in one.cause.context if entry.startswith(SERVES)]
+    if host and units and not _in_unit(units):
+        return Reason("client", 0.0, "serves no client that is known")
     if not host or not peers:
         return None
     score = max(_names(peer, host) for peer in peers)
     what = {1.0: "serves the client that the line names", 0.0: "serves another client than the line names"}
     return Reason("client", score, what.get(score, "may serve the client that the line names"))
+
+
+def _in_unit(units: Iterable[Transition]) -> bool:
+    """Whether a line was written in a unit, not just by a program."""
+    return any(entry.startswith(UNIT) for one in units for entry in one.cause.context)
 
 
 def _peer(entry: str) -> str:

@@ -6,8 +6,8 @@ Rules of this file
     - Text is data and is left as it is: `monitor.render.to_json` makes it safe.
 
 The answer: `line` {message, format, time, grain, level, pid, client, component, program}, `window` {since, until},
-`matched`, `later` (how many match but were first shown after what was asked for), `candidates` and `others` (best
-first), `nearest` [{app, pattern, score}], `lost` {WORKER: {CAUSE: N}}.
+`matched`, `later` (how many match but were first shown after what was asked for), `beyond` (how many match and were not
+ranked), `candidates` and `others` (best first), `nearest` [{app, pattern, score}], `lost` {WORKER: {CAUSE: N}}.
 A candidate: `rank`, `score`, `app`, `id`, `pattern`, `lms` {text, program, function, address, level}, `reasons` [{what,
 score, text}], `replicas` [{worker, container, first, last, times}], `odd` {LABEL: N} (what it has led to and most of
 its pattern have not, and how many have). Of those that are explained also: `node` NODE, `units` [NODE + operation,
@@ -59,6 +59,7 @@ def told_value(told: Told) -> dict[str, object]:
         "window": {"since": _seconds(told.window.since), "until": _seconds(told.window.until)},
         "matched": bool(told.explained),
         "later": told.later,
+        "beyond": told.beyond,
         "candidates": [_whole(rank, one) for rank, one in enumerate(told.explained, 1)],
         "others": [_candidate(rank, one) for rank, one in enumerate(told.others[:LISTED], len(told.explained) + 1)],
         "nearest": [{"app": one.app, "pattern": one.pattern, "score": one.score} for one in told.nearest],

@@ -120,6 +120,8 @@ def told_table(told: Told) -> Group:
     rest = told.candidates[len(likely[:WHOLE]) :]
     if rest:
         parts += [Text(), _others(rest, len(likely[:WHOLE]) + 1)]
+    if told.beyond:
+        parts.append(Text(f"{told.beyond} more states have these patterns; they go with the time less well"))
     for worker, causes in sorted(told.lost.items()):
         lost = ", ".join(f"{safe(cause)} {count}" for cause, count in sorted(causes.items()))
         parts.append(Text(f"  lost on {safe(worker)} so far: {lost}", style="dim"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from lines import CREAT, WRONLY, World, inet
+from unit_server import access, error
 
 from agent.logbook import Book
 from agent.logfiles_value import Generation, Piece
 from agent.logmessages import MAX_OWED, LogMessages
 from agent.lognames import LogNames, Profiles
+from agent.logtimes import MAX_RECENT
 from grammar.profile import Binary, EventLoop, Function, LogString, Point, Profile
 
 ACCESS = '10.0.0.2 - - [22/Nov/2026:01:48:31 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl"\n'
@@ -62,6 +64,20 @@ def test_a_line_covers_what_its_unit_has_done_and_not_its_own_connection_or_log(
     site.log(site.access, ACCESS.format("shell"), 7)
     covered = {label for _, label in site.told("covers")}
     assert covered == {"Socket 10.0.0.9:3306", "File /srv/upload", "Process sh /bin/sh"}
+
+
+def test_a_child_that_serves_others_is_covered_without_what_they_asked_for() -> None:
+    site = Site().accept(4, 40_000)
+    site.read(4).call("clone", exit=200, a0=0x11)
+    child = {"pid": 200, "ppid": 100, "comm": "serve", "exe": "/bin/serve"}
+    site.execve("/bin/serve", **{key: child[key] for key in ("pid", "ppid")})
+    site.call("accept4", a0=3, exit=9, saddr=inet("10.0.0.7", 50_000), **child).read(9, **child)
+    site.open("/srv/anothers", 8, CREAT | WRONLY, **child).write(8, **child)
+    site.log(site.access, ACCESS.format("start"), 7)
+    line = next(e for e, _, op, _, _ in site.graph.edges if op == "log")
+    told = {cause for effect, _, op, cause, _ in site.graph.edges if effect == line and op == "covers"}
+    assert {site.graph.labels[one] for one in told} == {"Process serve /bin/serve"}
+    assert not any("10.0.0.7" in label for label in site.causes_of(*told))
 
 
 def test_a_line_of_an_access_log_ends_the_request_on_a_connection_that_stays() -> None:
@@ -192,3 +208,79 @@ def test_writes_to_a_log_that_is_never_read_are_bounded() -> None:
     assert sum(len(writes) for writes in site.logs._owed.values()) <= MAX_OWED
     site.logs.take([Piece("host", "/var/log/new.log", Generation(1, 2), 0, b"first\n", site.millis)])
     assert site.told("log") == []
+
+
+def test_a_loop_is_not_cut_by_lines_in_a_process_that_serves_connections() -> None:
+    site = Site()
+    strings = (LogString("0", "job begins now", "job begins now", 0, 0, "emits"),)
+    function = Function("loop", 0, 0, (Point(0),), ((-1, 0), (0, 0)))
+    profile = Profile((Binary("/bin/p100", "", ""),), strings, (function,), (EventLoop(0, ("0",), ()),))
+    site.logs.names = LogNames(Profiles([profile]))
+    site.accept(4, 40_000).accept(5, 40_001).close(5)
+    for _ in range(2):
+        site.log(site.error, "[Sun Nov 22 01:48:31.033766 2026] [core:notice] [pid 7:tid 7] job begins now\n", 8)
+    assert site.units() == 2
+
+
+def test_a_line_that_is_read_late_is_joined_when_it_comes() -> None:
+    site = Site().accept(4, 40_000)
+    site.read(4)
+    path, generation = "/var/log/apache2/error.log", Generation(1, 2)
+    site.logs.take([Piece("host", path, generation, 0, b"first\n", site.millis)])
+    site.call("write", a0=8, exit=6).call("write", a0=8, exit=7).call("write", a0=8, exit=6)
+    assert [line for line, _ in site.told("log")] == ["LogMessage first"]
+    site.logs.take([Piece("host", path, generation, 6, b"second\nthird\n", site.millis + 1_000)])
+    assert [line for line, _ in site.told("log")] == ["LogMessage first", "LogMessage second", "LogMessage third"]
+    assert site.error.dropped == 0
+
+
+def covered_in_time(site: Site) -> set[str]:
+    """What a line of host 10.0.0.2 covers, if time alone joins it."""
+    site.access.put(ACCESS.format("late").encode())
+    site.millis = 1_795_312_111_000 + 20_000
+    site.read(4).read(4)
+    return {label for line, label in site.told("covers") if "late" in line}
+
+
+def test_time_joins_the_only_unit_of_a_host() -> None:
+    site = Site()
+    site.millis = 1_795_312_110_000
+    site.access.put(ACCESS.format("first").encode())  # until there is a line, nobody is remembered
+    site.read(3)
+    site.millis += 1_000
+    site.read(3).accept(4, 40_000).read(4).open("/srv/mine", 6, CREAT | WRONLY)
+    assert covered_in_time(site) == {"File /srv/mine"}
+
+
+def test_time_joins_no_unit_while_an_older_connection_of_the_host_is_open() -> None:
+    site = Site()
+    site.millis = 1_795_312_100_000
+    site.read(3)
+    site.millis += 1_000
+    site.read(3).accept(9, 39_999)
+    site.millis = 1_795_312_111_000
+    site.accept(4, 40_000).read(4).open("/srv/mine", 6, CREAT | WRONLY)
+    assert covered_in_time(site) == set()
+
+
+def test_time_joins_no_unit_where_some_have_been_forgotten() -> None:
+    site = Site()
+    site.millis = 1_795_312_100_000
+    site.read(3)
+    site.millis = 1_795_312_111_000
+    site.accept(4, 40_000).read(4).open("/srv/mine", 6, CREAT | WRONLY)
+    for number in range(MAX_RECENT):
+        site.millis -= 10
+        site.call("accept4", a0=3, exit=9, saddr=inet("10.0.0.8", 41_000 + number))
+    assert covered_in_time(site) == set()
+
+
+def test_a_line_that_is_older_than_its_unit_is_the_request_befores() -> None:
+    """The write of the first request's line is lost; the second's, on the same connection, takes its own."""
+    site = Site().accept(4, 40_000)
+    site.read(4)
+    site.error.put(error(site.millis, "10.0.0.2", 40_000, "a").encode())
+    site.log(site.access, access(site.millis, "10.0.0.2", "one"), 7)
+    site.millis += 1_000
+    site.read(4).log(site.error, error(site.millis, "10.0.0.2", 40_000, "b"), 8)
+    assert [line for line, _ in site.told("log")] == ["LogMessage GET /one 200", "LogMessage b"]

@@ -175,3 +175,10 @@ def test_a_candidate_never_gains_from_a_time_before_it_was_shown(millis: int) ->
     kept = {one.state for one in told.candidates}
     assert (ATTACKED in kept) == (millis >= ATTACK - EPOCH)
     assert (HARMLESS in kept) == (millis >= BEGIN - EPOCH)
+
+
+def test_a_line_from_just_before_the_attacks_epoch_means_what_had_been_shown_by_then() -> None:
+    """The attack is shown a second later, and has led to more; another state fits the time as it is."""
+    told = trace_line([MODEL], ACCESS.replace(b"01:50:46", b"01:50:38"))
+    assert ranked(told) == [HARMLESS, ATTACKED]
+    assert told.candidates[1].slow

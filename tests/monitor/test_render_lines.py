@@ -130,7 +130,7 @@ def test_dot_has_the_line_its_effects_and_the_way_to_its_root_causes() -> None:
 
 def test_json_has_the_documented_fields() -> None:
     value = json.loads(str(show_told(trace_line([MODEL], ACCESS, lost={"worker2": {"late": 1}}), "json")))
-    assert set(value) == {"line", "window", "matched", "later", "candidates", "others", "nearest", "lost"}
+    assert set(value) == {"line", "window", "matched", "later", "beyond", "candidates", "others", "nearest", "lost"}
     assert value["line"] == {
         "message": "GET /app.php?a=link 302", "format": "access", "time": 1795312246.0, "grain": 1.0, "level": "",
         "pid": 0, "client": "10.89.0.1", "component": "", "program": "",

@@ -177,6 +177,7 @@ class Finder:
             home.wake(about)
             for path, track in list(home.tracks.items()):
                 self._seat(home, path, track)
+            self._scan(home)
         for path in [*home.kept.logs, ENGINE]:
             self._want(home, path, at_end=self._first, most=FRESH)
 
@@ -233,7 +234,7 @@ class Finder:
             self._want(home, path, at_end=False, most=FRESH)
             if path in home.tracks or path in home.names:
                 del home.wanted[path]
-            elif self._now - since > WAIT or not home.alive:
+            elif self._now - since > WAIT or not (home.alive or home.unknown):
                 del home.wanted[path]
                 self._unread(home, path, "not there any more")
 

@@ -73,6 +73,11 @@ class Home:
         elif not (self.kept.where.upper or self.kept.where.log):
             self.kept.where = merged(self.kept.where, self.places.of(about.id, 0))
 
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody has said yet where its files are: after a restart it is known by name before it is by pid."""
+        return not (self.about.pid or self.kept.where.upper or self.kept.where.log or self.kept.where.mounts)
+
     def sleep(self) -> None:
         """Its processes are gone: no new file will come by its own root."""
         self.alive = False

@@ -239,7 +239,7 @@ class Track:
         for look in looks:
             look.close()
         self.state.number += 1
-        tail.mark = Mark(Generation(*place, self.state.number))
+        tail.mark = Mark(Generation(*place, self.state.number), seen=os.fstat(tail.fd).st_size)
 
     def _put_off(self, tail: Tail) -> None:
         """Where a copy could be is not known now: perhaps the container begins again (`settle`)."""

@@ -222,6 +222,16 @@ class LogMessages:
         found[0].guessed = True
         return found[0]
 
+    def finish(self, node: Node) -> None:
+        """The audit log ends: lines from its time that nobody has claimed will not be joined."""
+        now = node.time.clock.millis
+        for books in self.books.values():
+            for book in books.values():
+                while (at := book.time()) is not None and at <= now:
+                    if book.skip().line is not None and at >= self.began:
+                        self.joined[""] += 1
+                        node.loss.note("log_unjoined")
+
     def tick(self, node: Node) -> None:
         """A second has passed: lines that no write has claimed are joined by time."""
         self.began = self.began or node.time.clock.millis

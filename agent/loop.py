@@ -8,6 +8,8 @@ Rules of this file
       engine's answer, bounded (`agent.live_containers`).
     - An epoch is cut when its time is over, or soon after something new has appeared: an attack does not wait. What is
       open and has nothing more to read after it (`idle`) is sealed: no further event would end its second.
+    - Lines of applications' logs that time joins wait for some seconds of the log to go by. Where it stands still, the
+      clock that goes on stands in for it (`LINES`).
     - Whatever changes memory besides bytes is journaled with its position (`agent.memory`).
     - Over its CPU budget the loop rests; what then falls further behind than `most_behind` is skipped, every record
       counted. Lengths of epochs are measured by the monotonic clock: a step of the other one stretches nothing.
@@ -35,6 +37,8 @@ from agent.source import Source
 from grammar.control import Control, write
 from grammar.envelope import Run
 
+LINES: Final = (4.0, 12.0)
+"""Seconds without a record after which lines that wait for their time, or for a write that never came, are due."""
 SPACING: Final = 0.5
 """Seconds between two early cuts, at least."""
 
@@ -135,6 +139,7 @@ class Loop:
     _read_at: float = 0.0
     _saved_at: float = 0.0
     _saved_bytes: int = 0
+    _stood: float = 0.0
 
     def begin(self) -> None:
         """Start the clocks; a first snapshot says where the log is read from."""
@@ -150,7 +155,7 @@ class Loop:
         if data:
             self.memory.pipeline.absorb(data)
             self.bytes_read += len(data)
-            self._read_at = self.outside.now()
+            self._read_at, self._stood = self.outside.now(), 0.0
             if self.timing.gather and len(data) < BITE:
                 self.outside.sleep(self.timing.gather)
         else:
@@ -235,9 +240,16 @@ class Loop:
         _log.info("new control", extra={"revision": control.revision, "epoch_millis": control.epoch_millis})
 
     def _seal_if_idle(self) -> None:
-        if self.memory.pipeline.open and self.outside.now() - self._read_at >= self.timing.idle:
+        idle = self.outside.now() - self._read_at
+        if self.memory.pipeline.open and idle >= self.timing.idle:
             self._asides.append(Aside(self._position()))
             self.memory.seal()
+        due = next((seconds for seconds in LINES if seconds > self._stood), None)
+        if due is not None and idle >= due:
+            self._stood = due
+            if self.memory.lines_wait:
+                self._asides.append(Aside(self._position(), later=round(1000 * due)))
+                self.memory.seal(round(1000 * due))
 
     def _early_at(self) -> float:
         return max((self._news_since or 0.0) + self.timing.early, self._begun + SPACING)

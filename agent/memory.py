@@ -35,10 +35,14 @@ _log = logging.getLogger("agent.memory")
 
 
 class Aside(msgspec.Struct, array_like=True, frozen=True):
-    """Done besides reading, at a position of the log: what is open was sealed, or (`to`) records were skipped."""
+    """Done besides reading, at a position of the log: what is open was sealed, or (`to`) records were skipped.
+
+    `later` are the milliseconds that had gone by without a record, where lines of logs had waited for them.
+    """
 
     at: bytes
     to: bytes = b""
+    later: int = 0
 
 
 class Cut(msgspec.Struct, array_like=True, frozen=True):
@@ -84,9 +88,23 @@ class Memory:
         self.number += 1
         return epoch
 
-    def seal(self) -> None:
-        """What is open learns nothing more."""
-        self.pipeline.node.tick()
+    @property
+    def lines_wait(self) -> bool:
+        """Whether lines of logs wait for a write, or for their time."""
+        logs = self.pipeline.node.logs
+        return logs is not None and any(book.lines for books in logs.books.values() for book in books.values())
+
+    def seal(self, later: int = 0) -> None:
+        """What is open learns nothing more; lines of logs that are due so much `later` are joined."""
+        node, clock = self.pipeline.node, self.pipeline.node.time.clock
+        if later and node.logs is not None:
+            now = clock.millis
+            clock.millis += later
+            try:
+                node.logs.tick(node)
+            finally:
+                clock.millis = now
+        node.tick()
 
 
 def recall(
@@ -126,7 +144,7 @@ def _step(
         if aside.to:
             source.seek(Position.from_bytes(aside.to))
         else:
-            memory.seal()
+            memory.seal(aside.later)
     _read_up_to(memory, source, row.position, feed)
     again(memory.number, memory.cut(cut))
 

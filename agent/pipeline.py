@@ -58,6 +58,8 @@ class Pipeline:
     def finish(self) -> Iterator[Epoch]:
         """The log ends here."""
         yield from self._take(self.parser.finish())
+        if self.node.logs is not None:
+            self.node.logs.finish(self.node)
         if self._start is not None:
             yield self._close(self._start)
 

@@ -45,7 +45,7 @@ MAX_PLAIN: Final = 2 << 30
 _AGENT: Final = (
     "abstraction addresses calls_files calls_processes calls_sockets cgroups container_files containers epochs events "
     "files kernel_loss kubernetes live_containers logbook logfiles_finder logfiles_home logfiles_streams "
-    "logfiles_track logfiles_value logmessages lognames logtime loss memory miner miner_outline node pipeline "
+    "logfiles_track logfiles_value logmessages lognames logtime logtimes loss memory miner miner_outline node pipeline "
     "processes records resolver resolver_beam syscalls upg"
 )
 _GRAMMAR: Final = "codec control envelope evidence history labels lexicon line lineformat pattern"

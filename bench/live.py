@@ -12,6 +12,8 @@ Rules of this file
     - Peers read the same log afterwards, on one core. What auditd needs per record is the unit of them all.
     - A heartbeat is counted at the socket, both ways, by a proxy between agent and monitor. The agent's question for
       orders is held by the monitor for 55 s; a heartbeat's share of it is counted for epochs of 10 s.
+    - What applications' logs cost: at the end the same agent runs without reading any (`logs.enabled`), half as many
+      stretches; its CPU time per byte of audit log is compared.
     - Exit 1 if a limit of the issue is missed, which is said.
 """
 
@@ -24,7 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +48,8 @@ RATIO: Final = 0.5
 THROUGHPUT: Final = 0.97
 MEMORY: Final = 120.0
 HEARTBEAT: Final = 450.0
+LOGS: Final = 0.25
+"""Share of the agent's CPU time that reading and joining applications' logs may take."""
 PEER_LOG: Final = 48 << 20
 PEERS_SHOWN: Final = ("laurel", "ausearch --raw")
 EPOCH: Final = 10.0
@@ -76,6 +80,9 @@ class Worker:
     others: int = 0
     peers: dict[str, float] | None = None
     record: float = 250.0
+    silent: list[Stretch] = field(default_factory=list)
+    silent_peak: float = 0.0
+    lines: dict[str, int] = field(default_factory=dict)
 
     def of(self, condition: str, what: Callable[[Stretch], float]) -> list[float]:
         """One figure of all stretches in one state."""
@@ -95,6 +102,13 @@ class Worker:
     def cpu_ratio(self) -> float:
         """The agent's CPU seconds over auditd's, in the same stretches."""
         return sum(self.of(BOTH, lambda one: one.agent)) / max(0.01, sum(self.of(BOTH, lambda one: one.auditd)))
+
+    @property
+    def for_logs(self) -> float:
+        """Share of the agent's CPU time per byte of audit log that it does not need if it reads no logs."""
+        spent = [sum(one.agent for one in some) / max(1, sum(one.read for one in some))
+                 for some in (self.silent, [one for one in self.stretches if one.condition == BOTH])]  # fmt: skip
+        return 1 - spent[0] / spent[1] if self.silent and spent[1] else 0.0
 
     @property
     def records(self) -> float:
@@ -135,7 +149,19 @@ def worker(rules: RuleSet, pairs: int, seconds: float, placement: Placement, lif
         result.lost = scene.auditd.lost()
         result.causes = _causes(scene.agent.figures())
         result.record, result.peers = _peers(scene.auditd.log)
+        result.lines = _labelled(scene.agent.figures(), "winnower_agent_log_lines_total", "operation")
+        _without_logs(scene, result, pairs, seconds, lift)
     return result
+
+
+def _without_logs(scene: Scene, result: Worker, pairs: int, seconds: float, lift: bool) -> None:
+    """The same agent, reading no logs."""
+    scene.agent.restart({"logs": {"enabled": False}})
+    meter = Meter(scene)
+    with placed(scene, result.placement), lifted(scene) if lift else nullcontext():
+        for _ in range(max(1, pairs // 2)):
+            result.silent.append(meter.stretch(BOTH, seconds, result.placement))
+    result.silent_peak = scene.agent.program.peak_bytes() / 1e6
 
 
 def _wire(scene: Scene, result: Worker) -> None:
@@ -169,7 +195,12 @@ def sorted_by_target(exchanges: Sequence[Exchange]) -> dict[str, list[Exchange]]
 
 def _causes(figures: dict[str, float]) -> dict[str, int]:
     """The agent's losses by cause."""
-    start = 'winnower_agent_lost_total{cause="'
+    return _labelled(figures, "winnower_agent_lost_total", "cause")
+
+
+def _labelled(figures: dict[str, float], name: str, label: str) -> dict[str, int]:
+    """The values of one figure by one label."""
+    start = f'{name}{{{label}="'
     return {name[len(start) :].rstrip('"}'): int(value) for name, value in figures.items() if name.startswith(start)}
 
 
@@ -244,6 +275,7 @@ def limits(result: Worker) -> list[tuple[str, str, str, bool]]:
     told = ", ".join(f"{cause} {number}" for cause, number in lost.items())
     return [
         ("agent CPU s / auditd CPU s", f"{result.cpu_ratio:.2f}", f"≤ {RATIO}", result.cpu_ratio <= RATIO),
+        ("  of it for applications' logs", f"{result.for_logs:.0%}", f"≤ {LOGS:.0%}", result.for_logs <= LOGS),
         (
             "requests/s with agent / auditd alone",
             f"{ratio:.3f}",
@@ -280,7 +312,11 @@ def show(console: Console, result: Worker, seconds: float) -> bool:
     sizes = result.heartbeats or [0]
     failed = sum(one.failed for one in result.stretches)
     polls = result.listens or [0]
+    quiet = statistics.median([one.rate for one in result.silent] or [0.0])
     for line in (
+        f"lines of logs by how they were joined: {result.lines}; without logs {quiet:,.0f} requests/s, "
+        f"agent {sum(one.agent for one in result.silent) / max(1, len(result.silent)) / seconds:.0%} core, "
+        f"peak RSS {result.silent_peak:.0f} MB (restarted)",
         f"{result.records:,.0f} records, {result.records / each:,.0f}/s of load; agent: {seconds_of / each:.0%} core",
         f"{failed} requests failed; monitor's peak RSS {result.monitor_peak:.0f} MB; "
         f"all that the agent counts as lost: {result.causes or 'nothing'}",

@@ -43,6 +43,8 @@ class AgentProcess:
     program: Program
     name: str
     health: str
+    config: Path
+    settings: Table
 
     @staticmethod
     @contextmanager
@@ -72,7 +74,8 @@ class AgentProcess:
             "health": {"port": health},
             "log": {"form": "json"},
         }
-        config.write_text(toml(merged(own, settings or {})), "utf-8")
+        given = merged(own, settings or {})
+        config.write_text(toml(given), "utf-8")
         secret = folder / "token"
         secret.write_text(monitor.token(name), "utf-8")
         run([*WINNOWER, "agent", "enrol", "--config", str(config), "--token-file", str(secret)])
@@ -81,7 +84,21 @@ class AgentProcess:
         with Program(ledger, f"agent-{name}", argv, folder) as program:
             with step(f"starting the agent {name}"):
                 program.wait_for("agent works", READY)
-            yield AgentProcess(program, name, f"http://127.0.0.1:{health}")
+            yield AgentProcess(program, name, f"http://127.0.0.1:{health}", config, given)
+
+    def restart(self, settings: Table) -> None:
+        """Stop it in good order and start it with other settings; it goes on where it was."""
+        self.config.write_text(toml(merged(self.settings, settings)), "utf-8")
+        self.program.stop()
+        self.program.start()
+        if not wait_until(self._answers, READY):
+            raise TestbedError(f"the agent does not come back: {self.program.last_words()}")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.figures())
+        except TestbedError:
+            return False
 
     def figures(self) -> dict[str, float]:
         """Its metrics, by name and labels as they are written; those that have labels also by name alone, summed."""

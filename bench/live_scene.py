@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -43,7 +44,7 @@ _STAMP: Final = re.compile(rb"^(?:node=\S+ )?type=SYSCALL msg=audit\((\d+)\.(\d{
 class Plan:
     """What is set up: the rule set, the transport, and settings that are not the shipped ones.
 
-    `counted`: between agent and monitor is a proxy that counts.
+    `counted`: between agent and monitor is a proxy that counts. `ports`: access logs name the client's port.
     """
 
     rules: RuleSet = "lean"
@@ -51,6 +52,7 @@ class Plan:
     containers: int = 2
     kafka: bool = False
     counted: bool = False
+    ports: bool = False
     monitor: Mapping[str, object] = field(default_factory=dict)
     agent: Mapping[str, object] = field(default_factory=dict)
 
@@ -77,6 +79,8 @@ class Scene:
             # As the rules' file sets it, whatever was set before us; the ledger has noted what that was.
             run(["auditctl", "-b", str(BACKLOG[plan.rules])])
             web = stack.enter_context(Containers(ledger, count=plan.containers, service=APP, auid=plan.auid))
+            for one in web.running if plan.ports else ():
+                name_ports(one)
             servers = stack.enter_context(KafkaBroker(ledger)).bootstrap if plan.kafka else ""
             brokers = {"kafka": {"servers": [servers]}} if servers else {}
             monitor = stack.enter_context(MonitorProcess.begin(ledger, {**plan.monitor, **brokers}))
@@ -111,6 +115,20 @@ class Scene:
         """One attack, on the last container unless told otherwise."""
         return attack(container or self.web.running[-1], self.listener, mark=mark)
 
+    def logged(self, container: str, mark: str, seconds: float) -> str:
+        """The last line of a container's access log with that word, as soon as it is there."""
+        one = next(one for one in self.web.running if one.name == container)
+        path, found = Path(f"/proc/{one.pid}/root/var/log/apache2/access.log"), [""]
+
+        def there() -> bool:
+            lines = path.read_text("utf-8", "replace").splitlines()
+            found[0] = next((line for line in reversed(lines) if mark in line), "")
+            return bool(found[0])
+
+        if not wait_until(there, seconds):
+            raise TestbedError(f"no line of the access log of {container} names {mark}")
+        return found[0]
+
     def executed(self, tail: Tail, mark: str, seconds: float = 10.0) -> float:
         """When the kernel ran /tmp/`mark` (seconds since 1970), from what the log has had more since `tail` began."""
         found = 0.0
@@ -123,6 +141,17 @@ class Scene:
         if not wait_until(there, seconds):
             raise TestbedError(f"no record of /tmp/{mark} in the audit log")
         return found
+
+
+def name_ports(container: Container) -> None:
+    """Let its access log name clients with their ports, as Apache's `%h:%{remote}p` does; it reads its settings again.
+
+    So a line is known to be of one connection where no writes are audited.
+    """
+    config = Path(f"/proc/{container.pid}/root/etc/apache2/apache2.conf")
+    text = config.read_text("utf-8")
+    config.write_text(text.replace('LogFormat "%h ', 'LogFormat "%h:%{remote}p '), "utf-8")
+    os.kill(container.pid, signal.SIGUSR1)
 
 
 class Tail:

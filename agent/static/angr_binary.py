@@ -28,7 +28,7 @@ from agent.static.angr_wire import Answer, Call, Function, Job, String
 from agent.static.levels import APACHE, ARGUMENTS, SYSLOG, level_of_text
 from agent.static.loops import EVENTS, MAX_DEPTH, READS
 from agent.static.seeds import EMITTERS, SEEDS, Logger, Sink
-from grammar.order import parts
+from grammar.components import strong_components
 
 MAX_TEXT: Final = 4096
 MAX_ROUNDS: Final = 12
@@ -229,7 +229,7 @@ class AngrBinary:
         following = [
             sorted({at[target] for target, _ in self.calls[address].values() if target in at}) for address in numbers
         ]
-        return [numbers[one] for part in parts(following) for one in sorted(part)]
+        return [numbers[one] for part in strong_components(following) for one in sorted(part)]
 
     def _function(self, address: int, wanted: set[int]) -> Function:
         """One function as blocks and the calls that are points; a conditional jump out of it is a block of its own."""

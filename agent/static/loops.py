@@ -23,7 +23,7 @@ from itertools import islice
 from typing import Final
 
 from agent.static.flow import Shape
-from grammar.order import parts
+from grammar.components import strong_components
 
 MAX_DEPTH: Final = 4
 MAX_CALLERS: Final = 4
@@ -197,7 +197,7 @@ def _cycles(
     order = sorted(room)
     at = {block: number for number, block in enumerate(order)}
     following = [[at[child] for child in shape.successors[block] if child in at] for block in order]
-    for part in parts(following):
+    for part in strong_components(following):
         if len(part) > 1 or part[0] in following[part[0]]:
             nodes = frozenset(order[number] for number in part)
             entered = [node for node in nodes if any(before not in nodes for before in preceding.get(node, ()))]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from agent.static.loops import EVENTS, MAX_DEPTH, QUEUES, READS
-from grammar.order import parts
+from grammar.components import strong_components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Calls:
         following: list[list[int]] = [[] for _ in numbers]
         for caller, callee in pairs.tolist():
             following[caller].append(callee)
-        return [int(numbers[one]) for part in parts(following) for one in sorted(part)]
+        return [int(numbers[one]) for part in strong_components(following) for one in sorted(part)]
 
 
 def calls_of(found: Found, slots: Sequence[Mapping[int, Sequence[int]]]) -> Calls:

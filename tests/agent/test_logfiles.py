@@ -10,6 +10,7 @@ import pickle
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -376,3 +377,36 @@ def test_progress_is_plain_and_small(web: tuple[Node, Log, LogFiles]) -> None:
     assert isinstance(progress, Progress)
     assert progress == files.progress
     assert len(pickle.dumps(progress)) < 2_000
+
+
+def test_a_log_that_is_offered_before_its_container_is_known_by_pid_is_read_when_it_is(node: Node) -> None:
+    """After a restart the audit log is read again before any engine has answered."""
+    node.add("web")
+    whole, log = node.known["web"], node.log("web")
+    log.append(2)
+    node.known["web"] = replace(whole, pid=0)
+    files = node.files()
+    files.poll()
+    files.offer("web", ACCESS)
+    assert node.tick(files) == []
+    assert not files.loss
+    node.known["web"] = whole
+    assert given(node.tick(files, 1_000)) == log.written
+    assert not files.loss
+    files.close()
+
+
+def test_open_logs_of_a_container_are_found_as_soon_as_it_is_known_by_pid(node: Node) -> None:
+    node.add("web")
+    node.holds("web", ACCESS)
+    whole, log = node.known["web"], node.log("web")
+    log.append(2)
+    node.known["web"] = replace(whole, pid=0)
+    files = node.files()
+    files.poll()
+    files.offer("web", "/var/log/other.log")
+    files.poll()
+    node.tick(files, 1_000)
+    node.known["web"] = whole
+    assert given(node.tick(files, 1_000)) == log.written
+    files.close()

@@ -14,7 +14,7 @@ from log_node import ACCESS, Node
 from agent import figures, logfiles
 from agent.containers import Containers
 from agent.logfiles_feed import LogFeed, reader_of
-from agent.logfiles_value import Rule
+from agent.logfiles_value import Generation, Piece, Rule
 from agent.logmessages import LogMessages
 from agent.lognames import LogNames, Profiles
 from agent.memory import Memory
@@ -109,6 +109,18 @@ def test_a_snapshot_holds_books_and_places_and_a_restart_goes_on(node: Node) -> 
     assert [one.line.message for one in book.lines if one.line] == [f"line {n:06d} of the log" for n in range(4)]
     assert not again.pipeline.node.loss
     feed.close()
+
+
+def test_a_snapshot_holds_writes_whose_log_has_not_been_read(tmp_path: Path) -> None:
+    """The snapshot is taken between a write and the first look at its log: the line is joined all the same."""
+    world, path = World(), str(tmp_path / "app.log")
+    world.node.logs = LogMessages()
+    world.open(path, 7, CREAT | WRONLY | APPEND).call("write", a0=7, exit=6)
+    outside = {"recorder": world.node.recorder, "profiles": world.node.logs.names.profiles}
+    again = unpack(pack(world.node, outside), "f", type(world.node), outside)
+    assert again.logs is not None
+    again.logs.take([Piece("host", path, Generation(1, 2), 0, b"first\n", 0)])
+    assert again.logs.joined["log"] == 1
 
 
 def test_rules_tell_a_reader_what_lines_do_not_say(node: Node) -> None:

@@ -152,6 +152,7 @@ def test_rotations_and_restarts_lose_nothing(what: list[tuple[str, int]], most: 
 @example([("append", 1), ("poll", 1), ("copytruncate", 1), ("kill", 1), ("wait", 1)], 1 << 22)
 @example([("append", 3), ("rotate", 1), ("rewrite", 1), ("rewrite", 1)], 31)
 @example([("append", 1), ("rewrite", 1), ("rotate", 1)], 1 << 22)
+@example([*[("append", 1)] * 2, ("rewrite", 1), ("rotate", 1), ("remove old", 1), ("restart", 1)], 31)
 def test_nothing_is_lost_silently_or_given_twice(what: list[tuple[str, int]], most: int) -> None:
     """Whatever is thrown away: no byte is given twice, and what is missing is counted, or said to be unknown."""
     one = play(what, most)

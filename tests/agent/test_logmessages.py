@@ -284,3 +284,14 @@ def test_a_line_that_is_older_than_its_unit_is_the_request_befores() -> None:
     site.millis += 1_000
     site.read(4).log(site.error, error(site.millis, "10.0.0.2", 40_000, "b"), 8)
     assert [line for line, _ in site.told("log")] == ["LogMessage GET /one 200", "LogMessage b"]
+
+
+def test_lines_that_nobody_has_claimed_when_the_log_ends_are_counted() -> None:
+    site = Site()
+    site.millis = 1_795_312_111_000
+    site.read(4)
+    site.error.put(ERROR.format(40_000, "late").encode())
+    site.millis += 500
+    site.read(4)
+    site.logs.finish(site.node)
+    assert (site.logs.joined[""], site.node.loss["log_unjoined"]) == (1, 1)

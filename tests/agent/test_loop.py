@@ -18,10 +18,12 @@ from agent.entry import Entry, told
 from agent.epochs import Epoch
 from agent.follow import LogFollower
 from agent.ledger import Ledger
+from agent.logfiles_value import Generation, Piece
+from agent.logmessages import LogMessages
 from agent.loop import Loop, Timing
-from agent.memory import Memory, recall
+from agent.memory import Cut, Memory, recall
 from agent.pipeline import Pipeline
-from grammar.control import Control
+from grammar.control import Control, read
 from grammar.envelope import Run
 
 
@@ -176,6 +178,25 @@ def test_an_attack_does_not_wait_for_further_events() -> None:
         one.write(1)
         one.run(1.1)
         assert one.entries[-1].deltas
+
+
+def test_lines_of_logs_do_not_wait_for_further_events() -> None:
+    """The log stands still: by the clock that goes on, a line is due some seconds later."""
+    with worker(epoch=50) as one:
+        one.loop.memory.pipeline.node.logs = logs = LogMessages()
+        one.write(1)
+        one.run(1)
+        line = b'10.0.0.1 - - [14/Nov/2023:22:13:20 +0000] "GET / HTTP/1.1" 200 1 "-" "-"\n'
+        logs.take([Piece("host", "/var/log/access.log", Generation(1, 2), 0, line, one.world.wall())])
+        lines, clock = logs.books["host"]["/var/log/access.log"].lines, one.loop.memory.pipeline.node.time.clock
+        now = clock.millis
+        one.run(2)
+        assert (len(lines), sum(logs.joined.values())) == (1, 0)
+        one.run(2)
+        assert (len(lines), sum(logs.joined.values()), clock.millis) == (0, 1, now)
+        one.loop.cut()
+        cuts = [read(row.payload, Cut) for row in one.ledger.recovery().rows if row.kind == "cut"]
+        assert [aside.later for cut in cuts for aside in cut.asides if aside.later] == [4_000]
 
 
 def test_killed_after_a_cut_it_tells_nothing_twice() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agent.static.flow import Shape
 from agent.static.loops import MAX_DEPTH, Loop, Wait, loops_of
-from grammar.order import parts
+from grammar.components import strong_components
 
 ACCEPT, READ, QUEUE = Wait("accept"), Wait("read"), Wait("pthread_cond_wait")
 
@@ -98,4 +98,4 @@ def test_a_loop_is_in_one_cycle_holds_what_it_waits_in_and_logs(data: st.DataObj
     for loop in loops_of(one, dict.fromkeys(waits, ACCEPT), logs):
         assert loop.waits and loop.waits <= waits
         assert loop.marks & logs
-        assert any(loop.marks <= set(part) for part in parts(following))
+        assert any(loop.marks <= set(part) for part in strong_components(following))

@@ -111,9 +111,14 @@ def _lines(model: Model, state: State, replica: Replica | None) -> Iterator[Tran
     """The edges from lines to a state, or to what its process was later, that one replica, or any, has shown."""
     for at in (state, *later_of(model, state)):
         for one in model.effects.get(at, ()):
-            tells = one.operation == COVERS or (one.operation in WROTE and at == state)
+            tells = one.operation == COVERS or (one.operation in WROTE and at == state and _is_unit(at))
             if tells and one.effect.label.startswith(KIND) and (replica is None or replica in model.support[one]):
                 yield one
+
+
+def _is_unit(state: State) -> bool:
+    """A line that only its program is known of says nothing of what else that has done."""
+    return any(entry.startswith("unit ") for entry in state.context)
 
 
 def _made(one: Transition) -> bool:

@@ -242,14 +242,15 @@ def covered_in_time(site: Site) -> set[str]:
     return {label for line, label in site.told("covers") if "late" in line}
 
 
-def test_time_joins_the_only_unit_of_a_host() -> None:
+def test_time_joins_no_unit_of_a_host_though_it_be_the_only_one() -> None:
     site = Site()
     site.millis = 1_795_312_110_000
     site.access.put(ACCESS.format("first").encode())  # until there is a line, nobody is remembered
     site.read(3)
     site.millis += 1_000
     site.read(3).accept(4, 40_000).read(4).open("/srv/mine", 6, CREAT | WRONLY)
-    assert covered_in_time(site) == {"File /srv/mine"}
+    assert covered_in_time(site) == set()
+    assert site.logs.joined["log_near"] == 2
 
 
 def test_time_joins_no_unit_while_an_older_connection_of_the_host_is_open() -> None:

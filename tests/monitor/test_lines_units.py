@@ -75,7 +75,7 @@ def test_a_program_that_once_wrote_a_line_does_not_claim_all_its_children() -> N
             Transition(child, "WAS_TRIGGERED_BY", "fork", program),
         )
         assert unit_of(model_of(*steps), child) == found
-        assert unit_of(model_of(*steps), program) == (line,)
+        assert unit_of(model_of(*steps), program) == found
 
 
 def test_who_reads_what_a_request_has_written_does_not_belong_to_it() -> None:

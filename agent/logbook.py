@@ -11,7 +11,7 @@ Rules of this file
       nothing but ends of requests (the server's own text), is taken before one that stands first.
     - A line that several writes have made belongs to the last of them, the one that ended it.
     - Bounded: at most `MAX_LINES` unclaimed lines and `MAX_LINE` bytes of one line are held; what goes is counted by
-      the caller (`dropped`).
+      the caller (`dropped` bytes that came too late, `flooded` lines that there was no room for).
     - Lines are read when they arrive, in the order of the file: what continues an entry has no line of its own.
     - Bytes that were written but have not been read yet are owed (`debt`): they are skipped when they come.
 
@@ -90,8 +90,8 @@ class Book:
     """
 
     __slots__ = (
-        "begins", "debt", "doubt", "dropped", "exact", "generation", "guessed", "lines", "lost", "names", "near",
-        "offset", "partial", "path", "pieced", "read", "reader", "serves", "source", "tail", "upto",
+        "begins", "debt", "doubt", "dropped", "exact", "flooded", "generation", "guessed", "lines", "lost", "names",
+        "near", "offset", "partial", "path", "pieced", "read", "reader", "serves", "source", "tail", "upto",
     )  # fmt: skip
 
     def __init__(self, path: str, source: Iterator[bytes] | None = None) -> None:
@@ -99,7 +99,7 @@ class Book:
         self.lines: deque[Entry] = deque()
         self.tail = bytearray()
         self.reader = Reader()
-        self.offset = self.partial = self.debt = self.dropped = 0
+        self.offset = self.partial = self.debt = self.dropped = self.flooded = 0
         self.doubt = DOUBT - 4
         self.exact = self.guessed = self.names = self.pieced = False
         self.serves, self.read = True, 0
@@ -229,7 +229,8 @@ class Book:
         """Give up the first unclaimed line: its write has been lost."""
         entry = self.skip()
         if len(self.lost) >= MAX_LINES:
-            self.dropped += self.lost.popleft().size
+            self.lost.popleft()
+            self.flooded += 1
         self.lost.append(entry)
 
     def _near(self, count: int, millis: int, weigh: Weigh) -> list[Entry] | None:
@@ -327,7 +328,7 @@ class Book:
             self.serves = self.serves and (line is None or line.ends)
             self.lines.append(Entry(len(raw), line, 0, self.read))
         while len(self.lines) > MAX_LINES and self.source is None:
-            self.dropped += self.lines[0].size - self.partial
+            self.flooded += 1
             self.skip()
 
     def _fill(self) -> None:

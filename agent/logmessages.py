@@ -257,6 +257,9 @@ class LogMessages:
                 if book.dropped:
                     node.loss.note("log_unread", book.dropped)
                     book.dropped = 0
+                if book.flooded:
+                    node.loss.note("log_flood", book.flooded)
+                    book.flooded = 0
 
     def _alone(self, node: Node, container: str, book: Book, line: Line) -> None:
         """A line that nobody can be found for."""

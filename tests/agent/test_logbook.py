@@ -67,7 +67,7 @@ def test_a_new_file_ends_the_old_ones_last_line() -> None:
 
 def test_unclaimed_lines_are_bounded_and_counted() -> None:
     made = book(b"x\n" * (MAX_LINES + 10))
-    assert (len(made.lines), made.dropped) == (MAX_LINES, 20)
+    assert (len(made.lines), made.flooded) == (MAX_LINES, 10)
 
 
 def test_a_line_without_an_end_is_bounded() -> None:

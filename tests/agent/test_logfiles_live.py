@@ -97,7 +97,9 @@ def of(pieces: list[Piece], path: str) -> bytes:
 
 
 def said(kept: bytes) -> bytes:
-    return b"".join(line.split(b" ", 3)[3] + b"\n" for line in kept.splitlines())
+    """What the engine's copy holds: a piece marked P goes on in the next, as the pipe happened to be read."""
+    parts = [line.split(b" ", 3) for line in kept.splitlines()]
+    return b"".join(text + (b"" if mark == b"P" else b"\n") for _, _, mark, text in parts)
 
 
 def test_killed_in_the_middle_everything_written_before_is_read(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import importlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -33,6 +34,8 @@ from .kept import making
 from .ledger import STATE, Entry, Facts, Ledger, undoes
 from .processes import cpu_seconds, end, marked, rss_bytes, wait_until
 from .tell import TestbedError, run, step
+
+PORTS: Final = range(20_000, 32_000)
 
 VERSION: Final = "4.1.0"
 READY: Final = 60.0
@@ -229,12 +232,22 @@ def _properties(settings: Mapping[str, str], data: Path, port: int, controller: 
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. They are free again for a moment: who takes one makes the start fail, said."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that are free, below those that the kernel gives to clients.
+
+    While a broker is down, a client that connects to its port may be given that very port (and meet itself), or another
+    server may: then the broker cannot come back.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise TestbedError("no free ports", f"{PORTS.start} to {PORTS.stop - 1} are all in use")
 
 
 def _answers(bootstrap: str) -> bool:

@@ -25,10 +25,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grammar.line import Line
 from grammar.lineformat import Reader
+
+if TYPE_CHECKING:
+    from agent.logtimes import Joined
 
 MAX_LINES: Final = 16_384
 MAX_LINE: Final = 1 << 20
@@ -86,12 +89,12 @@ class Book:
     the file that is `generation`, and `begins` that of the book's first. `near` is about when lines are written: some
     name no year. `serves` says that all of its lines are ends of requests; `names`, that a line has named its writer's
     own client with the port; `pieced`, that lines are written in pieces; `read` is when it was read last; `doubt` grows
-    with lines that are not of the unit that runs. `lost` are lines whose writes are.
+    with lines that are not of the unit that runs. `lost` are lines whose writes are; `waiting` those not told yet.
     """
 
     __slots__ = (
         "begins", "debt", "doubt", "dropped", "exact", "flooded", "generation", "guessed", "lines", "lost", "names",
-        "near", "offset", "partial", "path", "pieced", "read", "reader", "serves", "source", "tail", "upto",
+        "near", "offset", "partial", "path", "pieced", "read", "reader", "serves", "source", "tail", "upto", "waiting",
     )  # fmt: skip
 
     def __init__(self, path: str, source: Iterator[bytes] | None = None) -> None:
@@ -104,6 +107,7 @@ class Book:
         self.exact = self.guessed = self.names = self.pieced = False
         self.serves, self.read = True, 0
         self.lost: deque[Entry] = deque()
+        self.waiting: deque[Joined] = deque()
         self.generation: object = None
         self.upto = self.begins = self.near = 0
 
@@ -188,6 +192,17 @@ class Book:
                 return False
             held += entry.size
         return held < count
+
+    def has_rival(self, count: int, millis: int, message: str, weight: int, weigh: Weigh) -> bool:
+        """Whether one of the next lines, of that length too, says something else and is as likely to be of a write."""
+        return any(
+            entry.line is not None
+            and entry.line.message != message
+            and not _is_later(entry.line, millis)
+            and weigh(entry.line) >= weight
+            for entry in islice(self.lines, NEAR)
+            if entry.size == count
+        )
 
     def _is_fresh(self, since: int) -> bool:
         """Whether the book begins with the file, and the file after `since`."""

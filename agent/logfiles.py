@@ -74,6 +74,10 @@ class LogFiles:
         self.finder.look(now)
         return [*self._files(now), *self._journal(now)]
 
+    def look(self) -> None:
+        """Find out which logs there are now, and read nothing."""
+        self.finder.look(self.clock())
+
     def offer(self, container: str, path: str, fresh: bool = False) -> bool:
         """A process of the container has opened this file for appending; `fresh`: it has made or emptied it.
 

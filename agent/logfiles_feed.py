@@ -56,7 +56,13 @@ class LogFeed:
             node.loss.note(cause, number)
 
     def note(self) -> None:
-        """How far all has been read goes into memory: a snapshot is about to be taken."""
+        """How far all has been read goes into memory: a snapshot is about to be taken.
+
+        The first one is taken before anything was read. A restart from it must know what was there by then: all else
+        was written since, and is not to be left out.
+        """
+        if not self.files.progress.looked:
+            self.files.look()
         _ = self.files.progress
 
     def close(self) -> None:

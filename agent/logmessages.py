@@ -4,6 +4,9 @@ Rules of this file
     - A write that audit saw claims its line by offset (`agent.logbook`): the edge's operation is `log`. Where writes
       are not audited, or have been lost, time joins (`agent.logtimes`): `log_near`. A line that nobody can be found for
       is told without an edge: never with a wrong one.
+    - Writes that have met (`agent.logtimes`) may each have made the other's line. A line that such another might as
+      well have made is the program's, outside units (`log_near`). So is one whose unit serves more than the request
+      that it ends.
     - Whose line it is within a process: the unit of the client that the line names with its port; else that of the
       connection number that it names, once that has been met; else the unit that runs. What a line says is a claim of
       whoever could write to the log: it chooses among the units of the process that wrote it, no others. A line that
@@ -26,13 +29,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.events import Call
 from agent.files import path_of
-from agent.logbook import ANOTHERS, BEFORE, COMPARABLE, LIKELY, MUTE, OWN, Book
+from agent.logbook import ANOTHERS, BEFORE, COMPARABLE, LIKELY, MUTE, OWN, SKEW, Book
 from agent.logfiles_value import Piece, is_log
 from agent.lognames import LogNames, Named
-from agent.logtimes import DRIFT, STUCK, Writer, ended, joined_by_time
+from agent.logtimes import DRIFT, STUCK, Joined, Writer, ended, joined_by_time, met
 from agent.processes import Handle, Process
 from agent.units import begin
-from agent.upg import EDGE, Actor, Artifact, Scope
+from agent.upg import EDGE, MAX_DID, Actor, Artifact, Scope
 from grammar.line import MAX_PROGRAMS, RAN, STARTED, Line
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
 MAX_OWED: Final = 256
 """Writes to one log that are kept until it is read for the first time."""
+MAX_WAITING: Final = 256
+"""Lines of one log that wait for writes that may have met theirs."""
 MAX_BOOKS: Final = 64
 """Logs of one container."""
 UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
@@ -61,13 +66,24 @@ UNEXPLAINED: Final = frozenset({"File unknown", "Socket"})
 class Write(NamedTuple):
     """A write to a log: how many bytes, when it began (by the clock of the log's lines), whose.
 
-    `own` says that the unit has opened the log itself: what stands in it does not end requests.
+    `own` says that the unit has opened the log itself, or has written to it before: what stands in it does not end
+    requests. `at` counts the vertices that there were, `since` those when its unit, as it is, was made; `did` is how
+    much the unit had done.
     """
 
     size: int
     millis: int
     writer: Writer
-    own: bool = False
+    own: bool
+    at: int
+    since: int
+    did: int
+
+    @property
+    def is_past(self) -> bool:
+        """Whether its unit has gone on after it (a write seals its unit's vertex)."""
+        unit = self.writer.unit
+        return unit.did is not None and (unit.vertex.number != self.since or len(unit.did) > self.did)
 
 
 class LogMessages:
@@ -79,8 +95,8 @@ class LogMessages:
     """
 
     __slots__ = (
-        "_caught", "_connections", "_ended", "_offset", "_owed", "_threads", "began", "books", "joined", "names",
-        "wanted",
+        "_caught", "_connections", "_ended", "_offset", "_owed", "_second", "_threads", "_unjoined", "began", "books",
+        "joined", "names", "wanted",
     )  # fmt: skip
 
     def __init__(self, names: LogNames | None = None) -> None:
@@ -93,7 +109,7 @@ class LogMessages:
         self._threads: dict[str, str] = {}
         self._connections: dict[tuple[str, str], Actor] = {}
         self._ended: dict[str, dict[Actor, int]] = {}
-        self._offset = self._caught = 0
+        self._offset = self._caught = self._unjoined = self._second = 0
 
     def add(self, container: str, book: Book) -> Book:
         """A log file that can be read."""
@@ -132,7 +148,8 @@ class LogMessages:
 
     def retire(self, container: str) -> None:
         """A container has ended, and so have its logs."""
-        self.books.pop(container, None)
+        for book in self.books.pop(container, {}).values():
+            self._tell_waiting(book)
         self._ended.pop(container, None)
         self._owed = {key: writes for key, writes in self._owed.items() if key[0] != container}
 
@@ -141,9 +158,13 @@ class LogMessages:
         if call[2] is None or not call[2].isdigit():
             return
         self._offset = node.time.offset
-        own = process.current.did is not None and handle.target in process.current.did
-        writer = Writer(process, process.current)
-        write = Write(int(call[2]), stamp_of(call) or node.time.clock.millis, writer, own)
+        unit = process.current
+        did = unit.did or {}
+        own = handle.target in did
+        write = Write(
+            int(call[2]), stamp_of(call) or node.time.clock.millis, Writer(process, unit), own,
+            process.scope.made, unit.vertex.number, min(MAX_DID, len(did) + (not own)),
+        )  # fmt: skip
         book = handle.log
         if book is None:
             book = handle.log = self._guess(process.scope.container, write.size, write.millis)
@@ -159,7 +180,7 @@ class LogMessages:
         """Writes that have waited for what has been read now."""
         owed = self._owed.pop((container, book.path), [])
         while owed and not book.is_short(owed[0].size):
-            self._claim(book, owed.pop(0))
+            self._claim(book, owed.pop(0), late=True)
         if owed:
             self._owed[container, book.path] = owed
 
@@ -170,12 +191,20 @@ class LogMessages:
             owed.append(write)
         else:
             book.begins = 1  # who reads it some day has to find the place
-            del self._owed[container, book.path]
+            self._forgive(container, book.path)
 
-    def _claim(self, book: Book, write: Write) -> None:
+    def _forgive(self, container: str, path: str) -> None:
+        """Writes whose lines will not be known: each may have ended a request."""
+        for write in self._owed.pop((container, path)):
+            write.writer.unit.done = True
+
+    def _claim(self, book: Book, write: Write, *, late: bool = False) -> None:
+        """Join a write with its lines; `late` says that they were not there when it was seen."""
         process, current = write.writer
+        self._tell_waiting(book, write.millis - SKEW)
         found = book.claim(write.size, write.millis, self.began, lambda line: self._weigh(book, write.writer, line))
         alone = sum(entry.line is not None for entry in found) == 1
+        past = late and write.is_past
         for place, entry in enumerate(found):
             book.exact = True
             line = entry.line
@@ -189,9 +218,38 @@ class LogMessages:
                 unit = self._unit(book, process, line, current)
             else:
                 unit = process.base
-            if unit.did is not None and line.ends and book.serves and alone and not (write.own or book.guessed):
-                unit.done = True
-            self.tell(book, Writer(process, unit), line, "log_near" if book.guessed else "log")
+            if unit.did is not None and line.ends and book.serves and alone and not book.guessed:
+                past = past or (unit.done and write.own)  # it has served another request before
+                unit.done = unit.done or not write.own
+            if past or (late and unit is not current):
+                unit = process.base
+            self._join(book, write, line, unit, weight if len(found) == 1 and entry.size == write.size else OWN)
+
+    def _join(self, book: Book, write: Write, line: Line, unit: Actor, weight: int) -> None:
+        """A line that a write has claimed: told at once, if no other write near may have made it."""
+        process = write.writer.process
+        joined = self._joined(book, Writer(process, unit), line, "log_near" if book.guessed else "log")
+        if weight < OWN:
+            joined.size, joined.at, joined.millis, joined.weight = write.size, write.at, write.millis, weight
+
+            def weigh(line: Line) -> int:
+                return self._weigh(book, write.writer, line)
+
+            near = met(book.waiting, joined, write.since, weigh)
+            for one in near:
+                one.doubt(LOG["log_near"], {other.writer.process.label for other in near})
+            if near or book.has_rival(write.size, write.millis, line.message, weight, weigh):
+                joined.keep()
+                book.waiting.append(joined)
+                if len(book.waiting) > MAX_WAITING:
+                    self.tell(book.waiting.popleft())
+                return
+        self.tell(joined)
+
+    def _tell_waiting(self, book: Book, before: int | None = None) -> None:
+        """Tell lines that have waited for writes that may have met theirs: those that were written before that time."""
+        while book.waiting and (before is None or book.waiting[0].millis < before):
+            self.tell(book.waiting.popleft())
 
     def _weigh(self, book: Book, writer: Writer, line: Line) -> int:
         """What a line says of whether this is its writer (`agent.logbook.Weigh`)."""
@@ -227,6 +285,7 @@ class LogMessages:
         now = node.time.clock.millis
         for books in self.books.values():
             for book in books.values():
+                self._tell_waiting(book)
                 while (at := book.time()) is not None and at <= now:
                     if book.skip().line is not None and at >= self.began:
                         self.joined[""] += 1
@@ -238,10 +297,15 @@ class LogMessages:
         now = node.time.clock.millis
         for key, owed in list(self._owed.items()):
             if owed[0].millis + STUCK < now and not self.books[key[0]][key[1]].is_unread:
-                del self._owed[key]  # what they wrote will not be read
+                self._forgive(*key)  # what they wrote will not be read
+        if self._unjoined:
+            node.loss.note("log_unjoined", self._unjoined)
+            self._unjoined = 0
         if self._caught:
             node.loss.note("behaviour_limit", self._caught)
             self._caught = 0
+        quiet = self._second == now // 1000  # the second is not over: nothing more has come
+        self._second = now // 1000
         for container, books in self.books.items():
             scope = node.scopes.get(container)
             if scope is not None and scope.recent is not None:
@@ -249,9 +313,10 @@ class LogMessages:
             gone = self._ended.get(container, {})
             for book in books.values():
                 book.near = book.near or self.began
+                self._tell_waiting(book, None if quiet else now - SKEW)
                 for line, writer in joined_by_time(node, scope, book, gone, self.began) if scope is not None else ():
                     if writer is not None:
-                        self.tell(book, writer, line, "log_near")
+                        self.tell(self._joined(book, writer, line, "log_near"))
                     else:
                         self._alone(node, container, book, line)
                 if book.dropped:
@@ -269,8 +334,8 @@ class LogMessages:
         self.joined[""] += 1
         node.loss.note("log_unjoined")
 
-    def tell(self, book: Book, writer: Writer, line: Line, operation: str) -> None:
-        """A LogMessage of a unit, with what it covers."""
+    def _joined(self, book: Book, writer: Writer, line: Line, operation: str) -> Joined:
+        """A line of a unit, with what it covers; it may begin one, or end it."""
         process, unit = writer
         named = self._name(process.scope.app, process.exe, process.ident, line)
         if (
@@ -284,17 +349,28 @@ class LogMessages:
         scope = process.scope
         started = [one for one in unit.did or () if isinstance(one, Process) and one.scope is scope]
         tags = tuple(sorted({(RAN if one.dead else STARTED) + one.label for one in started}))[:MAX_PROGRAMS]
-        vertex = scope.vertex(f"LogMessage {named.pattern}", tags, f"log:{book.path}:{book.offset}")
-        vertex.command = named.node
-        scope.edge(vertex, LOG[operation], unit.vertex)
-        self.joined[operation] += 1
+        ident = f"log:{book.path}:{book.offset}"
+        label = f"LogMessage {named.pattern}"
+        joined = Joined(Writer(process, unit), line, book.path, ident, label, tags, named.node, operation)
+        joined.causes.append((LOG[operation], unit.vertex))
         for child in started:
-            scope.edge(vertex, COVERS["Process"], child.base.vertex)  # its own units are other requests
+            joined.causes.append((COVERS["Process"], child.base.vertex))  # its own units are other requests
         for thing in unit.did or ():
             if isinstance(thing, Artifact) and thing.vertex is not None and self._outgoing(scope, thing):
-                scope.edge(vertex, COVERS["Artifact"], thing.vertex)
+                joined.causes.append((COVERS["Artifact"], thing.vertex))
         if unit.did is not None:
             _end(process, unit, named)
+        return joined
+
+    def tell(self, joined: Joined) -> None:
+        """A LogMessage with its edges."""
+        scope = joined.writer.process.scope
+        vertex = scope.vertex(joined.label, joined.tags, joined.ident)
+        vertex.command = joined.command
+        for kind, cause in joined.causes:
+            scope.edge(vertex, kind, cause)
+        self.joined[joined.operation] += 1
+        self._unjoined += not joined.operation
 
     def _name(self, app: str, exe: bytes, ident: str, line: Line) -> Named:
         """What a line is called; those for which there is no room are counted."""

@@ -1,6 +1,10 @@
-"""Lines that no audited write has claimed, joined by time.
+"""Lines whose write is not known for certain: what time says of them, and what it leaves open.
 
 Rules of this file
+    - The records of two writes that have met may stand in another order than their lines: one was still on its way
+      out of the kernel (measured: of four processes' writes, one in 2,000). They have not met if the one recorded last
+      began later, or its unit did after the other's record. Of lines of one length that do not say
+      the same, whose writes may have met, none is certain: each is the program's, outside units.
     - A line is due `DRIFT` after its own time; one without a time is with the next that has one.
     - It is the unit's whose client it names with the port, if that was open at its time. Otherwise it is the program's,
       outside units, and covers nothing: time alone says no more (measured: of 1,500 lines without a port it gave one
@@ -16,12 +20,13 @@ Source: issue "log processor" (join by time within a stated drift).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from agent.logbook import Book
+from agent.logbook import Book, Weigh
 from agent.processes import Process
-from agent.upg import Actor, Scope
+from agent.upg import Actor, Scope, Vertex
 from grammar.line import Line
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ DRIFT: Final = 2_000
 STUCK: Final = 10_000
 BATCH: Final = 4_096
 """Lines of one book that are joined at once."""
+TICK: Final = 5
+"""Milliseconds by which the beginnings of two writes may seem to differ: audit's clock goes in steps."""
 MAX_RECENT: Final = 512
 """Units of one container that are remembered for lines to come."""
 
@@ -41,6 +48,59 @@ class Writer(NamedTuple):
 
     process: Process
     unit: Actor
+
+
+@dataclass(slots=True)
+class Joined:
+    """A line with its edges, before it is told; of its write `size`, `at` (how many vertices there were) and `millis`.
+
+    `weight` is what it says of its writer (`agent.logbook.Weigh`); `operation` is empty if it is nobody's.
+    """
+
+    writer: Writer
+    line: Line
+    path: str
+    ident: str
+    label: str
+    tags: tuple[str, ...]
+    command: str
+    operation: str = "log"
+    causes: list[tuple[int, Vertex]] = field(default_factory=list)
+    size: int = 0
+    at: int = 0
+    millis: int = 0
+    weight: int = 0
+
+    def keep(self) -> None:
+        """Its causes stay as they are now, whatever their processes learn until it is told; that is due with a tick."""
+        scope = self.writer.process.scope
+        for _, cause in self.causes:
+            scope.seal(cause)
+        scope.open.append(self.writer.unit.vertex)
+
+    def doubt(self, kind: int, programs: Collection[str]) -> None:
+        """It is one of these programs', by an edge of this kind; nobody's if they are several."""
+        known = self.operation and len(programs) == 1
+        self.operation, self.tags = "log_near" if known else "", ()
+        base = self.writer.process.base
+        self.writer = self.writer._replace(unit=base)
+        self.causes = [(kind, base.vertex)] if known else []
+
+
+def met(waiting: deque[Joined], last: Joined, since: int, weigh: Weigh) -> list[Joined]:
+    """The lines of writes that may have met, `last` among them, if theirs may be one another's; else none.
+
+    `since` counts the vertices that there were when the last write's unit, as it is, was made. What one process writes
+    stands in the order of its records (its threads are not known apart).
+    """
+    found = [last]
+    for one in reversed(waiting):
+        if one.at < since or one.writer.process is last.writer.process:
+            break
+        if one.size == last.size and last.millis <= one.millis + TICK:
+            found.append(one)
+    others = (one.line for one in found if one.line.message != last.line.message)
+    return found if any(weigh(line) >= last.weight for line in others) else []
 
 
 def joined_by_time(

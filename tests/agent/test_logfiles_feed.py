@@ -111,6 +111,31 @@ def test_a_snapshot_holds_books_and_places_and_a_restart_goes_on(node: Node) -> 
     feed.close()
 
 
+def test_what_has_been_written_since_the_first_snapshot_is_read_after_a_restart(node: Node) -> None:
+    """Killed before the second snapshot: what was there before is left out, what a new container has said is not."""
+    node.add("old")
+    node.holds("old", ACCESS)
+    node.log("old").append(2)
+    profiles = Profiles()
+    memory = fresh(profiles)
+    feed = LogFeed(node.files(memory.logs))
+    feed.note()
+    saved = pack(memory, {"profiles": profiles})
+    feed.close()
+    new = node.log("old").append()
+    node.add("new")
+    node.holds("new", ACCESS)
+    node.log("new").append(3)
+    again = unpack(saved, "f", Memory, {"profiles": profiles})
+    feed = LogFeed(node.files(again.logs))
+    feed.feed(again)
+    assert again.pipeline.node.logs is not None
+    books = again.pipeline.node.logs.books
+    assert [one.size for one in books["old"][ACCESS].lines] == [len(new)]
+    assert len(books["new"][ACCESS].lines) == 3
+    feed.close()
+
+
 def test_a_snapshot_holds_writes_whose_log_has_not_been_read(tmp_path: Path) -> None:
     """The snapshot is taken between a write and the first look at its log: the line is joined all the same."""
     world, path = World(), str(tmp_path / "app.log")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lines import START
 from unit_server import ACCESS, ERROR, Connection, Played, Script, error, play
@@ -119,6 +119,18 @@ def test_whatever_is_lost_a_line_with_its_client_is_never_anothers(
     assert played.wrong(ERROR) == []
 
 
+@given(PICKS, BATCHES, st.sets(st.integers(0, 60)), st.sampled_from([1, 10]))
+@example([0, 1, 2] * 8, 7, {1, 4, 9, 12}, 1)
+def test_lines_of_writes_that_have_met_are_never_anothers(
+    picks: list[int], batch: int, late: set[int], pace: int
+) -> None:
+    """Recorded late, behind the next write, with nothing in a line but its client's host: its own unit's, or none's."""
+    made = script(FORK, picks, "aa", pace=pace)
+    played = play(made, PIDS, late=frozenset(late), batch=batch)
+    assert played.wrong() == []
+    assert len([one for one in played.seen if one[0]]) == sum(bool(step.line) for _, step in made.steps)
+
+
 @given(PICKS, BATCHES, st.integers(0, 40))
 def test_a_rotation_mixes_nothing(picks: list[int], batch: int, at: int) -> None:
     """A new file in the place of the old one, at any line."""
@@ -179,14 +191,15 @@ def test_a_wrong_profile_changes_nothing_but_the_names_of_lines(picks: list[int]
     assert edges(with_one) == edges(without)
 
 
-@given(PICKS, st.integers(1, 20), st.integers(0, 400), st.sets(st.integers(0, 60)))
+@given(PICKS, st.integers(1, 20), st.integers(0, 400), st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
 def test_a_node_that_was_saved_goes_on_as_if_nothing_had_happened(
-    picks: list[int], batch: int, at: int, lost: set[int]
+    picks: list[int], batch: int, at: int, lost: set[int], late: set[int]
 ) -> None:
-    """At any step, with lines in books, writes that wait, and open units: the same edges."""
+    """At any step, with lines in books, writes and lines that wait, and open units: the same edges."""
     made = script(FORK, picks, "nea")
-    kept = play(made, PIDS, lost=frozenset(lost), batch=batch)
-    again = play(made, PIDS, lost=frozenset(lost), batch=batch, saved=at, watching=False)
+    gone, behind = frozenset(lost), frozenset(late) - frozenset(lost)
+    kept = play(made, PIDS, lost=gone, late=behind, batch=batch)
+    again = play(made, PIDS, lost=gone, late=behind, batch=batch, saved=at, watching=False)
     assert edges(again) == edges(kept)
 
 

@@ -24,11 +24,10 @@ from agent.logbook import Book
 from agent.logfiles_value import Generation, Piece
 from agent.logmessages import LogMessages
 from agent.lognames import LogNames
-from agent.logtimes import Writer
+from agent.logtimes import Joined
 from agent.node import Node
 from agent.snapshot import pack, unpack
 from agent.upg import Actor
-from grammar.line import Line
 
 ACCESS, ERROR, GENERAL = "/var/log/access.log", "/var/log/error.log", "/var/log/general.log"
 LOGS = {ACCESS: 20, ERROR: 21, GENERAL: 22}
@@ -153,11 +152,12 @@ class Watching(LogMessages):
         super().__init__(names)
         self.seen: list[tuple[int, Actor, str, int, str]] = []
 
-    def tell(self, book: Book, writer: Writer, line: Line, operation: str) -> None:
-        found = TOKEN.search(line.message)
-        number = writer.process.scope.made + 1
-        self.seen.append((int(found[1]) if found else 0, writer.unit, operation, number, book.path))
-        super().tell(book, writer, line, operation)
+    def tell(self, joined: Joined) -> None:
+        found = TOKEN.search(joined.line.message)
+        process, unit = joined.writer
+        number = process.scope.made + 1
+        self.seen.append((int(found[1]) if found else 0, unit, joined.operation, number, joined.path))
+        super().tell(joined)
 
 
 @dataclass

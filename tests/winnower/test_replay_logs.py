@@ -58,7 +58,9 @@ def test_every_line_is_joined_with_its_write(portal: Played) -> None:
     lines = [worker["lines"] for worker in report["workers"].values()]
     assert sum(one["log"] for one in lines) > 15_000
     assert sum(one["unjoined"] for one in lines) == 0
-    assert {name for name, worker in report["workers"].items() if worker["lines"]["log_near"]} == {"worker1"}
+    near = {name: worker["lines"]["log_near"] for name, worker in report["workers"].items()}
+    assert near.pop("worker1") > 500, "writes through descriptors whose opening was not seen"
+    assert sum(near.values()) <= 10, "lines whose writes have met"
 
 
 def test_the_attack_is_one_units_graph_that_starts_at_the_request(winnower: Winnower, tmp_path: Path) -> None:

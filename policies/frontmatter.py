@@ -29,13 +29,14 @@ MAX_NESTING: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands behind one key; a single value is a tuple of one with `many` false."""
+    """What stands behind one key; a single value is a tuple of one with `many` false. `places` are the texts' own."""
 
     key: str
     texts: tuple[str, ...]
     many: bool
     key_at: Place
     at: Place
+    places: tuple[Place, ...] = ()
 
 
 def split(text: str, file: str) -> tuple[str, str, int]:
@@ -84,12 +85,17 @@ def entries(head: str, file: str) -> dict[str, Entry]:
 
 
 def _entry(key: yaml.Node, value: yaml.Node) -> Entry | None:
+    many = isinstance(value, yaml.SequenceNode)
     parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
     if not isinstance(key, yaml.ScalarNode) or not all(isinstance(part, yaml.ScalarNode) for part in parts):
         return None
-    texts = tuple(str(part.value) for part in parts)
     return Entry(
-        str(key.value), texts, isinstance(value, yaml.SequenceNode), _place(key.start_mark), _place(value.start_mark)
+        key=str(key.value),
+        texts=tuple(str(part.value) for part in parts),
+        many=many,
+        key_at=_place(key.start_mark),
+        at=_place(value.start_mark),
+        places=tuple(_place(part.start_mark) for part in parts),
     )
 
 

@@ -3,6 +3,7 @@
 Rules of this file
     - No backtracking engine: a policy must never be able to stall a worker (RE2, and a left-to-right glob).
     - A regex is compiled when the query is parsed; its program is limited to `MAX_PROGRAM` bytes of memory.
+    - A graph has the same few strings many times over: each regex remembers what it said of the last `REMEMBERED`.
     - `re2` ships no types: it is touched here only.
 
 Invariant: regexes and globs accept any string, unpaired surrogates included (they count as one unknown character).
@@ -19,10 +20,13 @@ import re2
 
 MAX_PROGRAM: Final = 1 << 18
 MAX_PATTERN: Final = 10_000
+REMEMBERED: Final = 1024
+LONGEST: Final = 256
+"""Longer texts are matched each time anew."""
 
 
 class _Regex(Protocol):
-    def fullmatch(self, text: str) -> object | None: ...
+    def fullmatch(self, text: bytes) -> object | None: ...
 
 
 def regex_problem(pattern: str) -> str | None:
@@ -41,10 +45,23 @@ def regex_problem(pattern: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def compile_regex(pattern: str) -> Callable[[str], bool]:
     """Whether the whole of a text fits `pattern`, which `regex_problem` has passed."""
     fullmatch = _compiled(_clean(pattern)).fullmatch
-    return lambda text: fullmatch(_clean(text)) is not None
+    known: dict[str, bool] = {}
+
+    def fits(text: str) -> bool:
+        found = known.get(text)
+        if found is None:
+            found = fullmatch(text.encode("utf-8", "replace")) is not None
+            if len(text) <= LONGEST:
+                if len(known) >= REMEMBERED:
+                    known.clear()
+                known[text] = found
+        return found
+
+    return fits
 
 
 def glob_matches(pattern: str, text: str) -> bool:
@@ -72,9 +89,10 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # of up to `MAX_PROGRAM` bytes each
 def _compiled(pattern: str) -> _Regex:
     options = re2.Options()
     options.max_mem = MAX_PROGRAM
     options.log_errors = False
+    options.never_capture = True  # all that is asked is whether
     return cast(_Regex, re2.compile(pattern, options))

@@ -5,15 +5,16 @@ Rules of this file
       is read here.
     - All errors of a text are reported together (`PolicyErrors`), located in the whole file; unknown keys are errors.
     - Every policy says when it is wrong (`false_positives`): whoever is woken by an alert has a right to know.
+    - Lengths of time are log time. What names an application is a glob; one that begins with `!` leaves out.
 
 Invariant: the query of a `Policy` passed the checks of the language and of Winnower's vocabulary.
-Source: design section 2; the shape of Sigma's rules (id, title, level, falsepositives).
+Source: design section 2; the shape of Sigma's rules (id, title, level, status, falsepositives, references).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeVar
@@ -23,35 +24,89 @@ from policies.check import vocabulary_problems
 from policies.errors import PolicyErrors
 from policies.frontmatter import Entry, entries, split
 from policies.parse import MAX_TEXT, parse_query
-from policies.patterns import glob_matches
-from policies.syntax import Query
+from policies.syntax import Place, Query
 
 SEVERITIES: Final = ("low", "medium", "high", "critical")
+MATURITIES: Final = ("experimental", "testing", "stable")
+MILLIS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+NEVER: Final = "never"
 REQUIRED: Final = ("id", "title", "severity", "technique", "false_positives")
-LISTS: Final = ("applications", "false_positives")
-KEYS: Final = (*REQUIRED, "applications", "description")
+LISTS: Final = ("technique", "applications", "actions", "false_positives", "references")
+KEYS: Final = (*REQUIRED, "applications", "maturity", "actions", "rate_limit", "rearm", "description", "references")
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` alerts in `millis` of log time."""
+
+    count: int
+    millis: int
+
+
+DEFAULT_RATE: Final = Rate(60, MILLIS["h"])
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy; `source` is the text of its query, `file` where it came from, `technique` of MITRE ATT&CK."""
+    """One policy; `source` is the text of its query, `text` the whole of `file`, where it came from.
+
+    `techniques` are MITRE ATT&CK's. `actions` names configured ones (none: the default). `rate_limit` holds for one
+    container; after `rearm_millis` the same deed of one may be told again (None: never).
+    """
 
     id: str
     title: str
     severity: str
-    technique: str
+    techniques: tuple[str, ...]
     query: Query
     source: str
     false_positives: tuple[str, ...]
     applications: tuple[str, ...] = ("*",)
+    maturity: str = "stable"
+    actions: tuple[str, ...] = ()
+    rate_limit: Rate = DEFAULT_RATE
+    rearm_millis: int | None = None
     description: str = ""
+    references: tuple[str, ...] = ()
     file: str = ""
+    text: str = ""
+
+    @property
+    def technique(self) -> str:
+        """The first of the techniques."""
+        return self.techniques[0]
 
     def applies_to(self, application: str) -> bool:
-        """Whether one of the globs in `applications` fits the application's name."""
-        return any(glob_matches(pattern, application) for pattern in self.applications)
+        """Whether a glob in `applications` fits the application's name and none behind a `!` does.
+
+        Globs with a `!` alone leave out of everything.
+        """
+        out = [one[1:] for one in self.applications if one.startswith("!")]
+        into = [one for one in self.applications if not one.startswith("!")] or ["*"]
+        return any(fits(one, application) for one in into) and not any(fits(one, application) for one in out)
+
+
+def fits(glob: str, text: str) -> bool:
+    """Whether `text` is what `glob` says, in which `*` stands for any text.
+
+    >>> fits("web-*", "web-1"), fits("a*b*c", "abbc"), fits("a*a", "a")
+    (True, True, False)
+    """
+    head, *rest = glob.split("*")
+    if not rest:
+        return text == glob
+    *middle, tail = rest
+    if len(text) < len(head) + len(tail) or not (text.startswith(head) and text.endswith(tail)):
+        return False
+    at, end = len(head), len(text) - len(tail)
+    for piece in middle:  # the leftmost place is always right: what follows it only gets longer
+        found = text.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def parse_policy(text: str, file: str = "") -> Policy:
@@ -71,30 +126,52 @@ def parse_policy(text: str, file: str = "") -> Policy:
         errors += vocabulary_problems(query, file)
     if errors or found is None or query is None:
         raise PolicyErrors(errors)
-    return _policy(found, query, source.strip(), file)
+    return _policy(found, query, source.strip(), file, text)
 
 
 def _tried(action: Callable[[], T], errors: list[InputError]) -> T | None:
     try:
         return action()
+    except PolicyErrors as several:
+        errors += several.errors
+        return None
     except InputError as error:
         errors.append(error)
         return None
 
 
-def _policy(found: Mapping[str, Entry], query: Query, source: str, file: str) -> Policy:
+def _policy(found: Mapping[str, Entry], query: Query, source: str, file: str, text: str) -> Policy:
+    def texts(key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return found[key].texts if key in found else default
+
+    rearm = texts("rearm", (NEVER,))[0]
     return Policy(
-        id=found["id"].texts[0],
-        title=found["title"].texts[0],
-        severity=found["severity"].texts[0],
-        technique=found["technique"].texts[0],
+        id=texts("id")[0],
+        title=texts("title")[0],
+        severity=texts("severity")[0],
+        techniques=texts("technique"),
         query=query,
         source=source,
-        false_positives=found["false_positives"].texts,
-        applications=found["applications"].texts if "applications" in found else ("*",),
-        description=found["description"].texts[0].strip() if "description" in found else "",
+        false_positives=texts("false_positives"),
+        applications=texts("applications", ("*",)),
+        maturity=texts("maturity", ("stable",))[0],
+        actions=texts("actions"),
+        rate_limit=_rate(texts("rate_limit")[0]) if "rate_limit" in found else DEFAULT_RATE,
+        rearm_millis=None if rearm == NEVER else _millis(rearm),
+        description=texts("description", ("",))[0].strip(),
+        references=texts("references"),
         file=file,
+        text=text,
     )
+
+
+def _rate(text: str) -> Rate:
+    count, _, unit = text.partition("/")
+    return Rate(int(count), MILLIS[unit])
+
+
+def _millis(text: str) -> int:
+    return int(text[:-1]) * MILLIS[text[-1]]
 
 
 def _head_problems(found: Mapping[str, Entry], file: str) -> list[InputError]:
@@ -104,36 +181,53 @@ def _head_problems(found: Mapping[str, Entry], file: str) -> list[InputError]:
         if key not in found
     ]
     for entry in found.values():
-        problem = _problem(entry)
-        if problem is None:
-            continue
-        message, hint = problem
-        at, offending = (entry.at, ", ".join(entry.texts)) if entry.key in KEYS else (entry.key_at, entry.key)
-        errors.append(InputError(message, file=file, line=at.line, column=at.column, offending=offending, hint=hint))
+        for message, offending, at, hint in _problems(entry):
+            errors.append(
+                InputError(message, file=file, line=at.line, column=at.column, offending=offending, hint=hint)
+            )
     return errors
 
 
-def _problem(entry: Entry) -> tuple[str, str] | None:
+def _problems(entry: Entry) -> Iterator[tuple[str, str, Place, str]]:
+    """What is wrong with one entry: message, offending text, place, hint."""
     key, texts = entry.key, entry.texts
     if key not in KEYS:
         near = get_close_matches(key[:80], KEYS, 1)
-        return "unknown key", f"did you mean {near[0]}?" if near else "one of " + ", ".join(KEYS)
-    if entry.many and key not in LISTS:
-        return f"'{key}' is one text, not a list", ""
-    if not texts or not all(text.strip() for text in texts):
-        return f"'{key}' is empty", ""
-    if key in FORMS and not FORMS[key].fullmatch(texts[0]):
-        return f"not a valid {key}", HINTS[key]
-    return None
+        yield "unknown key", key, entry.key_at, f"did you mean {near[0]}?" if near else "one of " + ", ".join(KEYS)
+    elif entry.many and key not in LISTS:
+        yield f"'{key}' is one text, not a list", ", ".join(texts), entry.at, ""
+    elif not texts or not all(text.strip() for text in texts):
+        yield f"'{key}' is empty", ", ".join(texts), entry.at, ""
+    else:
+        form = FORMS.get(key)
+        for text, at in zip(texts, entry.places, strict=True):
+            if form is not None and not form.fullmatch(text):
+                yield f"not a valid {key}", text, at, HINTS[key]
+        if key in LISTS and len(set(texts)) < len(texts):
+            yield f"'{key}' says one thing twice", ", ".join(texts), entry.at, ""
 
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 FORMS: Final[Mapping[str, re.Pattern[str]]] = {
-    "id": re.compile(r"[a-z0-9][a-z0-9-]{0,79}"),
+    "id": _NAME,
     "severity": re.compile("|".join(SEVERITIES)),
     "technique": re.compile(r"T[0-9]{4}(\.[0-9]{3})?"),
+    "applications": re.compile(r"(?s)!?[^!].*"),
+    "maturity": re.compile("|".join(MATURITIES)),
+    "actions": _NAME,
+    "rate_limit": re.compile(r"[1-9][0-9]{0,5}/[smhd]"),
+    "rearm": re.compile(r"never|[1-9][0-9]{0,5}[smhd]"),
+    "references": re.compile(r"https?://[^\s/]+(/\S*)?"),
 }
+"""The form of each text behind a key; keys that are not here take any text."""
 HINTS: Final = {
     "id": "small letters, digits and dashes",
     "severity": "one of " + ", ".join(SEVERITIES),
     "technique": "an ATT&CK technique such as T1059.004",
+    "applications": "a glob such as web-*, or !host to leave the host out",
+    "maturity": "one of " + ", ".join(MATURITIES),
+    "actions": "the name of a configured action: small letters, digits and dashes",
+    "rate_limit": "at most so many in a second, minute, hour or day, such as 10/h",
+    "rearm": "a length of time such as 30m, 24h or 7d, or never",
+    "references": "a web address",
 }

@@ -1,205 +1,381 @@
-"""Backtracking over the moves of a plan: every way to bind a pattern in a graph, paid for step by step.
+"""The moves of a plan as operations: each binds one more part of a pattern in every way that fits.
 
 Rules of this file
-    - Bindings are changed in place and taken back; a solution is valid until the next one is asked for.
-    - Nothing is tried before it is paid for (`spend`); `SpentError` ends a search whose steps are used up.
-    - Recursion is as deep as the plan has moves plus hops, both bounded (`check.MAX_NODES`, `build.MAX_HOPS`).
+    - Every candidate is paid for; labels are asked first, then the conditions that are ready, in the order written.
+    - Within one MATCH no two steps hold one edge (relationship isomorphism), except where an edge of the graph stands
+      for many real ones (`Meaning.INSTANCES`).
+    - What was bound before is met, never bound again; null meets nothing; an unknown value meets everything, possibly.
+    - `solutions` keeps the operations on a stack of its own: a long pattern does not recurse.
 
-Invariant: at each solution every slot and link is bound, and no edge is in two places of `walked`.
-Complexity: one step for each candidate, edge and part of a condition that is looked at.
-Source: openCypher 9, MATCH (relationship isomorphism).
+Invariant: whoever asks for the next solution finds the frame as it left it; after the last, it is as it was before.
+Complexity: one step for each candidate and edge that is looked at, more if its conditions are long.
+Source: openCypher 9, MATCH.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
 from policies import syntax as s
-from policies.expressions import Bindings, Compiled, Holds, compile_test, property_of
-from policies.graph import Edge, PolicyGraph
-from policies.plan import Condition, Link, Move, Pattern, Slot, plan
-from policies.values import NodeValue, Value, rendered
+from policies.graph import Edge, Meaning, PolicyGraph
+from policies.plan import Link, Move, Pattern, Slot
+from policies.search_live import Live, Operation, Own, holds, path_value, price
+from policies.search_walks import Found, Leg, degree, edges_at, reach, taken, trails
+from policies.shortest import shortest
+from policies.truth import UNKNOWN
+from policies.values import NodeValue, Value, fault
+
+Fits: TypeAlias = Callable[[tuple[str, ...]], bool]
+Accepts: TypeAlias = Callable[[Live], bool]
+MISSING = object()
 
 
-class SpentError(Exception):
-    """The steps are used up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One item of RETURN, ready to run."""
-
-    name: str
-    value: Compiled
-    cost: int
-
-
-@dataclass(slots=True)
-class Search:
-    """The state of one search: what is bound, which edges are in use, how many steps are left."""
-
-    pattern: Pattern
-    graph: PolicyGraph
-    touched: frozenset[str] | None
-    steps: int
-    bindings: Bindings = field(init=False)
-    used: set[Edge] = field(default_factory=set)
-    walked: dict[str, tuple[bool, tuple[Edge, ...]]] = field(default_factory=dict)
-    candidates: dict[str, Collection[str]] = field(default_factory=dict)
-    tests: dict[str, list[tuple[str, Holds]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.bindings = Bindings(self.graph)
-        for link in self.pattern.links.values():
-            self.tests[link.name] = [(test.key, compile_test(test)) for test in link.step.properties]
-
-    def spend(self, steps: int = 1) -> None:
-        """Pay before doing."""
-        self.steps -= steps
-        if self.steps < 0:
-            raise SpentError
-
-    def solutions(self) -> Iterator[None]:
-        """Bind everything in every way that fits."""
-        universe = self._universe()
-        for slot in self.pattern.slots.values():
-            self.candidates[slot.name] = universe if slot.free else self._fitting(slot, universe)
-            if not self.candidates[slot.name]:
-                return  # the usual end of a policy: nothing here is of the kind that it speaks of
-        sizes = {name: len(nodes) for name, nodes in self.candidates.items()}
-        yield from self._follow(plan(self.pattern, sizes), 0)
-
-    def row(self, columns: Iterable[Column]) -> dict[str, str | None]:
-        """What the current solution returns."""
-        row: dict[str, str | None] = {}
-        for column in columns:
-            self.spend(column.cost)
-            row[column.name] = rendered(column.value(self.bindings))
-        return row
-
-    def trace(self) -> tuple[tuple[str, ...], tuple[Edge, ...]]:
-        """The nodes and edges of the current solution, in the order of the pattern."""
-        nodes: dict[str, None] = {}
-        edges: list[Edge] = []
-        for path in self.pattern.paths:
-            at = self._node(path[0])
-            nodes[at] = None
-            for name in path[1::2]:
-                forward, walk = self.walked[name]
-                for edge in walk if forward else reversed(walk):
-                    at = edge.other(at)
-                    nodes[at] = None
-                    edges.append(edge)
-        return tuple(nodes), tuple(edges)
-
-    # Candidates
-
-    def _universe(self) -> Collection[str]:
-        """The nodes that a wanted match can contain: with `touched`, those within the pattern's reach of it."""
-        everything = dict.fromkeys(self.graph.nodes())
-        self.spend(len(everything))
-        reach = self.pattern.reach
-        if self.touched is None or reach is None:
-            return everything
-        seen = {node: None for node in everything if node in self.touched}
-        border = list(seen)
-        for _ in range(reach):
-            near: dict[str, None] = {}
-            for node in border:
-                edges = (*self.graph.causes(node), *self.graph.effects(node))
-                self.spend(len(edges))
-                near.update((edge.other(node), None) for edge in edges)
-            border = [node for node in near if node not in seen]
-            seen.update(dict.fromkeys(border))
-        return seen
-
-    def _fitting(self, slot: Slot, universe: Iterable[str]) -> Collection[str]:
-        tests = [(test.key, compile_test(test)) for pattern in slot.patterns for test in pattern.properties]
-        kinds = [frozenset(pattern.labels) for pattern in slot.patterns if pattern.labels]
-        price = 1 + len(tests)
-        found: dict[str, None] = {}
-        for node in universe:
-            self.spend(price)
-            kind, value = self.graph.kind(node), NodeValue(node)
-            if all(kind in names for names in kinds) and self._passes(tests, value):
-                self.bindings.values[slot.name] = value
-                if self._hold(slot.conditions):
-                    found[node] = None
-        self.bindings.values.pop(slot.name, None)
-        return found
-
-    def _passes(self, tests: list[tuple[str, Holds]], value: Value) -> bool:
-        return all(holds(property_of(self.graph, value, key)) for key, holds in tests)
-
-    def _hold(self, conditions: Iterable[Condition]) -> bool:
-        for condition in conditions:
-            self.spend(condition.cost)
-            if condition.holds(self.bindings) is not True:
-                return False
-        return True
-
-    # Moves
-
-    def _follow(self, moves: tuple[Move, ...], index: int) -> Iterator[None]:
-        if index == len(moves):
-            yield None
-            return
-        move = moves[index]
-        for _ in self._scan(move.source) if move.link is None else self._walk(move.link, move.source):
-            if self._hold(move.conditions):
-                yield from self._follow(moves, index + 1)
-
-    def _scan(self, slot: str) -> Iterator[None]:
-        for node in self.candidates[slot]:
-            self.spend()
-            self.bindings.values[slot] = NodeValue(node)
-            yield None
-        self.bindings.values.pop(slot, None)
-
-    def _walk(self, link: Link, source: str) -> Iterator[None]:
-        """Bind `link` and its far end in every way that fits; an end that is bound already must be met."""
-        forward = source == link.left
-        far = link.right if forward else link.left
-        values = self.bindings.values
-        bound = values.get(far)
-        for end, walk in self._walks(link, self._node(source), forward, ()):
-            if bound is None and end in self.candidates[far]:
-                values[far] = NodeValue(end)
-            elif bound != NodeValue(end):
-                continue
-            self.walked[link.name] = (forward, walk)
-            values[link.name] = (walk if forward else walk[::-1]) if link.step.hops else walk[0]
-            yield None
-        if bound is None:
-            values.pop(far, None)
-        values.pop(link.name, None)
-
-    def _walks(
-        self, link: Link, at: str, forward: bool, walk: tuple[Edge, ...]
-    ) -> Iterator[tuple[str, tuple[Edge, ...]]]:
-        if len(walk) >= link.hops.least:
-            yield at, walk
-        if len(walk) == link.hops.most:
-            return
-        types, tests = link.step.types, self.tests[link.name]
-        for edge in self._edges(link.step.direction, at, forward):
-            self.spend()
-            if edge in self.used or (types and edge.relation not in types) or not self._passes(tests, edge):
-                continue
-            self.used.add(edge)
-            yield from self._walks(link, edge.other(at), forward, (*walk, edge))
-            self.used.discard(edge)
-
-    def _edges(self, direction: s.Direction, at: str, forward: bool) -> Iterator[Edge]:
-        if direction is s.Direction.BOTH:
-            yield from self.graph.causes(at)
-            yield from (edge for edge in self.graph.effects(at) if edge.effect != edge.cause)  # a loop is met once
-        elif (direction is s.Direction.OUT) is forward:
-            yield from self.graph.causes(at)
+def operations(pattern: Pattern, moves: Iterable[Move]) -> tuple[Operation, ...]:
+    """One operation for each move."""
+    found: list[Operation] = []
+    for move in moves:
+        accepts, cost = _accepts(move), price(move.own + move.conditions)
+        if move.link is None:
+            slot = pattern.slots[move.source]
+            found.append(_meet(slot, accepts) if slot.bound else _scan(slot, accepts, cost))
+        elif move.link.bound:
+            found.append(_held(pattern, move, accepts))
+        elif move.link.single and move.link.shortest is None:
+            found.append(_expand(pattern, move, accepts, cost))
         else:
-            yield from self.graph.effects(at)
+            found.append(_walk(pattern, move, accepts))
+    return tuple(found)
 
-    def _node(self, slot: str) -> str:
-        value = self.bindings.values[slot]
-        return value.id if isinstance(value, NodeValue) else ""
+
+def solutions(steps: tuple[Operation, ...], live: Live) -> Iterator[None]:
+    """Every way to get through all of the operations, the first one outermost."""
+    if not steps:
+        yield
+        return
+    last = len(steps) - 1
+    stack = [steps[0](live)]
+    while stack:
+        if next(stack[-1], MISSING) is MISSING:
+            stack.pop()
+        elif len(stack) > last:
+            yield
+        else:
+            stack.append(steps[len(stack)](live))
+
+
+def smallest(graph: PolicyGraph, labels: tuple[tuple[str, ...], ...]) -> tuple[int, tuple[str, ...] | None]:
+    """Of the demanded labels those that the fewest nodes have, and how many; None and a large number if any will do."""
+    best: tuple[int, tuple[str, ...] | None] = (1 << 60, None)
+    for group in labels:
+        count = sum(len(graph.having(label)) for label in group)
+        if count < best[0]:
+            best = (count, group)
+    return best
+
+
+def candidates(graph: PolicyGraph, labels: tuple[tuple[str, ...], ...]) -> Iterable[str]:
+    """The nodes to look at for such a slot."""
+    _, group = smallest(graph, labels)
+    if group is None:
+        return graph.nodes()
+    if len(group) == 1:
+        return graph.having(group[0])
+    return dict.fromkeys(node for label in group for node in graph.having(label))
+
+
+def fitting(labels: tuple[tuple[str, ...], ...]) -> Fits | None:
+    """Whether a node's labels are those demanded; None if nothing is."""
+    if not labels:
+        return None
+    if len(labels) == 1 and len(labels[0]) == 1:
+        only = labels[0][0]
+        return lambda has: only in has
+    return lambda has: all(any(label in has for label in group) for group in labels)
+
+
+def _accepts(move: Move) -> Accepts | None:
+    """Ask what can be asked of the node that is new, build the paths that are complete now, then ask all the rest."""
+    link, own, key = move.link, move.own, move.source
+    if link is not None:
+        key = link.right if move.source == link.left else link.left
+    rest = _rest(move)
+    if not own:
+        return rest
+    asked = Own(own)
+
+    def accepts(live: Live) -> bool:
+        return asked.hold(_name(live.values[key]), live) and (rest is None or rest(live))
+
+    return accepts
+
+
+def _rest(move: Move) -> Accepts | None:
+    conditions, paths, late, link = move.conditions, move.paths, move.late, move.link
+    if not (conditions or paths or late):
+        return None
+    if not (paths or late):
+        return lambda live: holds(conditions, live)
+
+    def accepts(live: Live) -> bool:
+        for path in paths:
+            if path.variable:
+                live.values[path.variable] = path_value(path, live.values, live.context.meaning)
+        if link is not None and late and not _late(live, link.key, move):
+            return False
+        return holds(conditions, live)
+
+    return accepts
+
+
+def _late(live: Live, key: str, move: Move) -> bool:
+    """Ask of each edge of a walk what names things that were bound after it."""
+    walk = live.values[key]
+    for name, condition in move.late:
+        for edge in walk if isinstance(walk, tuple) else ():
+            live.values[name] = edge
+            if not holds((condition,), live):
+                return False
+    return True
+
+
+def _scan(slot: Slot, accepts: Accepts | None, cost: int) -> Operation:
+    """Bind a slot to each candidate."""
+    key, labels = slot.key, slot.labels
+    every = fitting(labels)
+    rest = every if len(labels) > 1 else None
+
+    def run(live: Live) -> Iterator[None]:
+        values, graph, before = live.values, live.context.graph, live.certain
+        spend = live.context.budget.spend
+        seeds = live.seeds.get(key) if live.seeds is not None else None
+        fits = rest if seeds is None else every
+        for name in candidates(graph, labels) if seeds is None else seeds:
+            spend(cost)
+            if fits is not None and not fits(graph.labels(name)):
+                continue
+            values[key] = live.node(name)
+            live.certain = before
+            if accepts is None or accepts(live):
+                yield
+        values.pop(key, None)
+        live.certain = before
+
+    return run
+
+
+def _meet(slot: Slot, accepts: Accepts | None) -> Operation:
+    """Look at a slot that was bound before."""
+    key, fits = slot.key, fitting(slot.labels)
+
+    def run(live: Live) -> Iterator[None]:
+        values, before = live.values, live.certain
+        held = values[key]
+        live.context.budget.spend()
+        if isinstance(held, NodeValue):
+            if (fits is None or fits(live.context.graph.labels(held.name))) and (accepts is None or accepts(live)):
+                yield
+        elif held is UNKNOWN:
+            for name in candidates(live.context.graph, slot.labels):
+                live.context.budget.spend()
+                values[key] = live.node(name)
+                live.certain = False
+                if (fits is None or fits(live.context.graph.labels(name))) and (accepts is None or accepts(live)):
+                    yield
+            values[key] = held
+        elif held is not None:
+            raise fault("TypeError", "InvalidArgumentType", f"'{key}' stands for a node here, but is none", held)
+        live.certain = before
+
+    return run
+
+
+def _expand(pattern: Pattern, move: Move, accepts: Accepts | None, cost: int) -> Operation:
+    """Follow one edge from a bound slot."""
+    assert move.link is not None
+    link, known, source, earlier = move.link, move.known, move.source, move.earlier
+    forward = source == link.left
+    far = link.right if forward else link.left
+    types, direction, key = frozenset(link.step.types), link.step.direction, link.key
+    fits = None if known else fitting(pattern.slots[far].labels)
+
+    def run(live: Live) -> Iterator[None]:
+        values, graph, before = live.values, live.context.graph, live.certain
+        spend = live.context.budget.spend
+        here = _name(values[source])
+        there = _name(values[far]) if known else None
+        start, onward = here, forward
+        if there is not None and _crowded(graph, direction, here, there, forward):
+            start, onward = there, not forward  # both ends are known: from the one with fewer edges
+        for edge in edges_at(graph, direction, start, onward):
+            spend(cost)
+            if types and edge.relation not in types:
+                continue
+            end = edge.cause if edge.effect == start else edge.effect
+            if there is not None:
+                if end != (there if start is here else here):
+                    continue
+            elif fits is not None and not fits(graph.labels(end)):
+                continue
+            if earlier and live.context.meaning is not Meaning.INSTANCES and taken(values, earlier, edge):
+                continue
+            if not known:
+                values[far] = live.node(end)
+            values[key] = edge
+            live.certain = before
+            if accepts is None or accepts(live):
+                yield
+        values.pop(key, None)
+        if not known:
+            values.pop(far, None)
+        live.certain = before
+
+    return run
+
+
+def _crowded(graph: PolicyGraph, direction: s.Direction, here: str, there: str, forward: bool) -> bool:
+    return here != there and degree(graph, direction, here, forward) > degree(graph, direction, there, not forward)
+
+
+def _walk(pattern: Pattern, move: Move, accepts: Accepts | None) -> Operation:
+    """Follow a step of variable length, or a shortest path, from a bound slot."""
+    assert move.link is not None
+    link, known, source = move.link, move.known, move.source
+    forward = source == link.left
+    far = link.right if forward else link.left
+    fits = None if known else fitting(pattern.slots[far].labels)
+
+    def run(live: Live) -> Iterator[None]:
+        values, graph, before = live.values, live.context.graph, live.certain
+        target = _name(values[far]) if known else None
+        abstract = live.context.meaning is Meaning.INSTANCES
+        for end, walk, sure in _found(live, move, target):
+            live.context.budget.spend()
+            if not known:
+                if fits is not None and not fits(graph.labels(end)):
+                    continue
+                values[far] = live.node(end)
+            live.certain = before and sure and not (abstract and (known or _open(move, walk)))
+            _store(values, link, walk if forward else walk[::-1], abstract)
+            if accepts is None or accepts(live):
+                yield
+        for name in (link.key, link.step.variable, None if known else far):
+            if name is not None:
+                values.pop(name, None)
+        live.certain = before
+
+    return run
+
+
+def _found(live: Live, move: Move, target: str | None) -> Iterator[Found]:
+    link = move.link
+    assert link is not None
+    leg = Leg(live, link, move.earlier, _name(live.values[move.source]), move.source == link.left, target)
+    if leg.abstract:
+        return reach(leg)
+    if link.once and link.least <= 1:
+        bare = not (link.each or link.along)
+        return shortest(leg, 1) if bare and target not in (None, leg.at) else reach(leg)
+    if link.shortest is not None:
+        return shortest(leg, 1 if link.shortest is s.Shortest.ONE else None)
+    return trails(leg)
+
+
+def _open(move: Move, walk: tuple[Edge, ...]) -> bool:
+    """Whether a walk over edges that stand for many may be no walk of real ones."""
+    loop = bool(walk) and walk[0].effect == walk[0].cause  # between a real node and itself there is no shortest path
+    return len(walk) > 1 or (loop and move.link is not None and move.link.shortest is not None)
+
+
+def _store(values: dict[str, Value], link: Link, walk: tuple[Edge, ...], abstract: bool) -> None:
+    """A walk under its key; its variable is the same list, unless other walks may stand behind it."""
+    if link.single:  # shortestPath over one edge
+        values[link.key] = walk[0]
+        return
+    values[link.key] = walk
+    if link.step.variable is not None:
+        values[link.step.variable] = UNKNOWN if abstract else walk
+
+
+def _held(pattern: Pattern, move: Move, accepts: Accepts | None) -> Operation:
+    """Lay a step over an edge, or a list of edges, that was bound before."""
+    assert move.link is not None
+    link = move.link
+    name = link.step.variable or link.key
+    ends = [key for key in dict.fromkeys((link.left, link.right)) if key not in move.before]
+    fits = {key: fitting(pattern.slots[key].labels) for key in ends}
+
+    def run(live: Live) -> Iterator[None]:
+        values, graph, before = live.values, live.context.graph, live.certain
+        held = values[name]
+        for left, walk, right in _laid(live, link, held):
+            live.context.budget.spend()
+            if any(
+                _name(values[key]) != end for key, end in ((link.left, left), (link.right, right)) if key not in ends
+            ):
+                continue
+            if link.left == link.right and left != right:
+                continue
+            if any(taken(values, move.earlier, edge) for edge in walk):
+                continue
+            for key, end in ((link.left, left), (link.right, right)):
+                if key in ends:
+                    values[key] = live.node(end)
+            if not all(fit is None or fit(graph.labels(_name(values[key]))) for key, fit in fits.items()):
+                continue
+            live.certain = before and live.context.meaning is not Meaning.INSTANCES
+            values[link.key] = walk[0] if link.single else walk
+            if accepts is None or accepts(live):
+                yield
+        for key in (link.key, *ends):
+            values.pop(key, None)
+        values[name] = held
+        live.certain = before
+
+    return run
+
+
+def _laid(live: Live, link: Link, held: Value) -> Iterator[tuple[str, tuple[Edge, ...], str]]:
+    """Every way to read what is held as the step: its left end, the edges, its right end."""
+    if held is UNKNOWN:
+        yield from _any(live, link)
+        return
+    if held is None:
+        return
+    walk = held if isinstance(held, tuple) and not link.single else (held,)
+    edges = [edge for edge in walk if isinstance(edge, Edge)]
+    if len(set(edges)) < len(edges):
+        return
+    if len(edges) < len(walk):
+        raise fault("TypeError", "InvalidArgumentType", "a relationship was expected here", held)
+    if len(edges) < link.least or (link.most is not None and len(edges) > link.most):
+        return
+    if link.step.types and any(edge.relation not in link.step.types for edge in edges):
+        return
+    starts: Iterable[str] = dict.fromkeys((edges[0].effect, edges[0].cause)) if edges else live.context.graph.nodes()
+    for start in starts:
+        end: str | None = start
+        for edge in edges:
+            end = _onward(link.step.direction, edge, end) if end is not None else None
+        if end is not None:
+            yield start, tuple(edges), end
+
+
+def _onward(direction: s.Direction, edge: Edge, at: str) -> str | None:
+    """Where the edge leads from `at`, in that direction."""
+    if direction is not s.Direction.IN and edge.effect == at:
+        return edge.cause
+    if direction is not s.Direction.OUT and edge.cause == at:
+        return edge.effect
+    return None
+
+
+def _any(live: Live, link: Link) -> Iterator[tuple[str, tuple[Edge, ...], str]]:
+    for node in live.context.graph.nodes():
+        for end, walk, _ in reach(Leg(live, link, (), node)):
+            yield node, walk, end
+
+
+def _name(value: Value) -> str:
+    """The node that a bound slot stands for."""
+    return value.name if isinstance(value, NodeValue) else ""

@@ -1,14 +1,14 @@
-"""The syntax tree of the policy language: what a query says, and where it says it.
+"""The syntax tree of the query language: what a query says, and where it says it.
 
 Rules of this file
     - Values only: frozen, compared by what they say; a `Place` is for error messages and never takes part in
       comparison.
     - Winnower's published form leaves no trace but `Glob`: `build` rewrites it into ordinary patterns.
-    - AND and OR are n-ary, so the tree is only as deep as the brackets and NOTs of the query
-      (`parse.MAX_DEPTH`).
+    - AND, OR and XOR are n-ary, a chain of comparisons is an AND of them, so the tree is only as deep as the brackets
+      of the query (`parse.MAX_DEPTH`).
 
-Invariant: a tree that `parse_query` returned names only variables that it binds, and every regex in it compiles.
-Source: openCypher 9, clauses MATCH, WHERE, RETURN.
+Invariant: a tree that `parse_query` returned names only variables that its clauses bind.
+Source: openCypher 9 (grammar and names of its parts).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Place:
 NOWHERE = Place()
 
 
+# Expressions
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A string, number, boolean or null."""
@@ -46,6 +49,14 @@ class Glob:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """`$name`."""
+
+    name: str
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ListOf:
     """`[a, b, …]`."""
 
@@ -53,8 +64,15 @@ class ListOf:
 
 
 @dataclass(frozen=True, slots=True)
+class MapOf:
+    """`{key: value, …}`; of a key that stands twice the last counts."""
+
+    pairs: tuple[tuple[str, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
-    """A node, a relationship, the relationships of a variable-length step, or the element of a quantifier."""
+    """Whatever a clause, a quantifier or a comprehension has bound."""
 
     name: str
     at: Place = field(default=NOWHERE, compare=False)
@@ -62,19 +80,38 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """`variable.key`; null if the variable's value has no such property."""
+    """`subject.key`; null if the subject has no such property."""
 
-    variable: str
+    subject: Expression
     key: str
     at: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """`function(arguments)`, the name in lower case."""
+class HasLabels:
+    """`subject:A:B`: a node has all of the labels, a relationship is of that type."""
 
-    function: str
-    arguments: tuple[Expression, ...]
+    subject: Expression
+    labels: tuple[str, ...]
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`subject[index]` of a list, a map, a node or a relationship."""
+
+    subject: Expression
+    index: Expression
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`subject[first..last]`; an end that is not written is None."""
+
+    subject: Expression
+    first: Expression | None
+    last: Expression | None
     at: Place = field(default=NOWHERE, compare=False)
 
 
@@ -83,6 +120,7 @@ class Not:
     """Three-valued negation."""
 
     operand: Expression
+    at: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +137,15 @@ class Or:
     operands: tuple[Expression, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Xor:
+    """Three-valued exclusive disjunction of two or more, from the left."""
+
+    operands: tuple[Expression, ...]
+
+
 class Operator(Enum):
-    """What stands between two operands."""
+    """What stands between two operands and gives a truth value."""
 
     EQUAL = "="
     UNEQUAL = "<>"
@@ -112,6 +157,7 @@ class Operator(Enum):
     STARTS_WITH = "STARTS WITH"
     ENDS_WITH = "ENDS WITH"
     CONTAINS = "CONTAINS"
+    MATCHES = "=~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +167,69 @@ class Comparison:
     operator: Operator
     left: Expression
     right: Expression
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+class Sign(Enum):
+    """What stands between two operands and gives a value."""
+
+    PLUS = "+"
+    MINUS = "-"
+    TIMES = "*"
+    DIVIDE = "/"
+    MODULO = "%"
+    POWER = "^"
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
-    """`operand =~ 'pattern'`: the whole string, RE2 syntax."""
+class Arithmetic:
+    """`left sign right`; `+` also joins strings and lists."""
+
+    sign: Sign
+    left: Expression
+    right: Expression
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """`-operand`; of a literal number `build` makes the literal."""
 
     operand: Expression
-    pattern: str
     at: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class IsNull:
-    """`operand IS NULL`."""
+    """`operand IS NULL`; `IS NOT NULL` is its `Not`."""
 
     operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(arguments)`, the name in lower case; aggregating functions too (`distinct` is theirs)."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    distinct: bool = False
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CountAll:
+    """`count(*)`."""
+
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`CASE [subject] WHEN … THEN … [ELSE …] END`."""
+
+    subject: Expression | None
+    branches: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression | None = None
 
 
 class Quantity(Enum):
@@ -159,26 +252,96 @@ class Quantifier:
     at: Place = field(default=NOWHERE, compare=False)
 
 
-Expression: TypeAlias = (
-    Literal | ListOf | Variable | Property | Call | Not | And | Or | Comparison | Matches | IsNull | Quantifier
-)
+@dataclass(frozen=True, slots=True)
+class ListComprehension:
+    """`[variable IN items WHERE where | result]`; without a result, the elements themselves."""
+
+    variable: str
+    items: Expression
+    where: Expression | None = None
+    result: Expression | None = None
+    at: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PropertyTest:
-    """`key: value` in a property map."""
+class Reduce:
+    """`reduce(accumulator = start, variable IN items | step)`."""
 
-    key: str
-    value: Literal | Glob
+    accumulator: str
+    start: Expression
+    variable: str
+    items: Expression
+    step: Expression
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternComprehension:
+    """`[path WHERE where | result]`."""
+
+    path: PathPattern
+    where: Expression | None
+    result: Expression
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternPredicate:
+    """A path where a truth value stands: whether it can be matched. Binds nothing."""
+
+    path: PathPattern
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """`EXISTS { [MATCH] pattern [WHERE …] }`, or `EXISTS { a whole query }`."""
+
+    query: Query
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+Expression: TypeAlias = (
+    Literal
+    | Glob
+    | Parameter
+    | ListOf
+    | MapOf
+    | Variable
+    | Property
+    | HasLabels
+    | Index
+    | Slice
+    | Not
+    | And
+    | Or
+    | Xor
+    | Comparison
+    | Arithmetic
+    | Negative
+    | IsNull
+    | Call
+    | CountAll
+    | Case
+    | Quantifier
+    | ListComprehension
+    | Reduce
+    | PatternComprehension
+    | PatternPredicate
+    | Exists
+)
+
+
+# Patterns
 
 
 @dataclass(frozen=True, slots=True)
 class NodePattern:
-    """`(variable:LABEL|LABEL {key: value})`; no label means any kind."""
+    """`(variable:A|B:C {key: value})`; `labels` are all demanded, each of them one of its alternatives."""
 
     variable: str | None = None
-    labels: tuple[str, ...] = ()
-    properties: tuple[PropertyTest, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+    properties: MapOf | Parameter | None = None
     at: Place = field(default=NOWHERE, compare=False)
 
 
@@ -192,10 +355,10 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """How many edges a variable-length step may take, both ends included."""
+    """How many edges a variable-length step may take, both ends included; None is as many as there are."""
 
     least: int
-    most: int
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,34 +368,111 @@ class RelationshipPattern:
     direction: Direction
     variable: str | None = None
     types: tuple[str, ...] = ()
-    properties: tuple[PropertyTest, ...] = ()
+    properties: MapOf | Parameter | None = None
     hops: Hops | None = None
     at: Place = field(default=NOWHERE, compare=False)
 
 
+class Shortest(Enum):
+    """Which of the ways between two nodes."""
+
+    ONE = "shortestPath"
+    ALL = "allShortestPaths"
+
+
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """`nodes[0] steps[0] nodes[1] …`: one more node than steps."""
+    """`[variable =] nodes[0] steps[0] nodes[1] …`: one more node than steps."""
 
     nodes: tuple[NodePattern, ...]
     steps: tuple[RelationshipPattern, ...] = ()
+    variable: str | None = None
+    shortest: Shortest | None = None
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+# Clauses
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnItem:
-    """One column: an expression and its name (the alias, else the text of the expression)."""
+class Match:
+    """`[OPTIONAL] MATCH paths [WHERE where]`."""
 
-    name: str
-    expression: Expression
+    paths: tuple[PathPattern, ...]
+    where: Expression | None = None
+    optional: bool = False
     at: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """`MATCH paths [WHERE where] RETURN [DISTINCT] items [LIMIT limit]`."""
+class Unwind:
+    """`UNWIND items AS variable`."""
 
-    paths: tuple[PathPattern, ...]
-    where: Expression | None
+    items: Expression
+    variable: str
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnItem:
+    """One column: an expression and its name (the alias, else the text of the expression as written)."""
+
+    name: str
+    expression: Expression
+    aliased: bool = False
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SortItem:
+    """One key of ORDER BY."""
+
+    expression: Expression
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """`[DISTINCT] [*,] items [ORDER BY …] [SKIP …] [LIMIT …]`; `star` stands before the items."""
+
     items: tuple[ReturnItem, ...]
+    star: bool = False
     distinct: bool = False
-    limit: int | None = None
+    order: tuple[SortItem, ...] = ()
+    skip: Expression | None = None
+    limit: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class With:
+    """`WITH projection [WHERE where]`."""
+
+    projection: Projection
+    where: Expression | None = None
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`RETURN projection`."""
+
+    projection: Projection
+    at: Place = field(default=NOWHERE, compare=False)
+
+
+Clause: TypeAlias = Match | Unwind | With | Return
+
+
+@dataclass(frozen=True, slots=True)
+class SingleQuery:
+    """Clauses in the order written; the last is RETURN (inside EXISTS it may be missing)."""
+
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One or more queries joined by UNION (`all`: UNION ALL)."""
+
+    parts: tuple[SingleQuery, ...]
+    all: bool = False

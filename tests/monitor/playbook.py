@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from grammar import Delta, Envelope, Lexicon, Sighting, State, Transition, encode_delta, encode_model
+from grammar.finding import Finding, Verdict
 from monitor.alerts import Alert
 from monitor.monitor import Ack, Monitor
 from monitor.novelty import Settings
@@ -61,11 +62,15 @@ def envelope(
     lost: Mapping[str, int] | None = None,
     active: Iterable[str] = (),
     lexicon: Lexicon | None = None,
+    findings: tuple[Finding, ...] = (),
 ) -> bytes:
     """One envelope; its deltas are written against `lexicon` (without one: in full)."""
     encoded = tuple((app, encode_delta(delta, lexicon or Lexicon())) for app, delta in deltas.items())
     busy = tuple((container, 1) for container in active)
-    return Envelope(worker, session, sequence, start, EPOCH, 1, dict(lost or {}), encoded, busy, b"").encode()
+    told = Envelope(
+        worker, session, sequence, start, EPOCH, 1, dict(lost or {}), encoded, busy, b"", findings=findings
+    )
+    return told.encode()
 
 
 def shows(container: str, *transitions: Transition, at: int = 0) -> Delta:
@@ -108,6 +113,13 @@ class Cluster:
         self.sequences[replica] = number + 1
         body = envelope(f"w{replica}", number, deltas, start=self.clock, lost=lost, active=(f"web{replica}",))
         return status(self.monitor.receive(body))
+
+    def settle(self, verdict: Verdict | None) -> list[str]:
+        """Every worker that is asked about a match answers the same; the containers that it was about."""
+        asked = self.monitor.alarms.pending.unasked(100)
+        for one in asked:
+            self.monitor.settle(one.question.id, verdict)
+        return [one.question.container for one in asked]
 
     def serve(self, epochs: int = 6) -> None:
         """A minute (by default) in which every replica does what is usual."""

@@ -15,8 +15,9 @@ from signed import SignedAgent
 from starlette.testclient import TestClient
 
 from grammar import Lexicon, Revision, apply_extension
-from grammar.control import Enrolled, Instance, Orders, Reply, read
+from grammar.control import Enrolled, Orders, Reply, read
 from grammar.envelope import Run
+from grammar.finding import Instance
 from grammar.signing import ForgeryError, Signer, Token, digest, unseal
 from monitor.config import Config, Listening, Placed, Policing
 from monitor.register import Register

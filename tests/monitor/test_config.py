@@ -18,7 +18,14 @@ def test_the_shipped_file_is_the_defaults_and_names_every_setting() -> None:
     bare = "\n".join(line for line in example().splitlines() if not line.startswith("#"))
     for section in (Config(), Config().listen, Config().tls, Config().policies, Config().novelty, Config().limits):
         for name in section.__struct_fields__:
-            assert name == "kafka" or f"{name} =" in bare or f"[{name}]" in bare, name
+            assert name in ("kafka", "actions") or f"{name} =" in bare or f"[{name}]" in bare, name
+
+
+def test_the_actions_that_the_shipped_file_shows_can_be_read() -> None:
+    shown = example().partition("# [actions]\n")[2].partition("\n\n")[0]
+    text = "[actions]\n" + "\n".join(line.removeprefix("# ") for line in shown.splitlines())
+    acting = read_settings(text.replace("allow_exec = false", "allow_exec = true"), "monitor.toml", Config).actions
+    assert {one.kind for one in acting.actions.values()} == {"webhook", "jsonl", "syslog", "exec", "pause"}
 
 
 def test_defaults_are_those_of_the_parts() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from grammar import InputError
-from grammar.control import Instance, Link, Question, Reply
+from grammar.control import Link, Question, Reply
+from grammar.finding import Instance
 from monitor.instances import Gathered, show_instances
 
 QUESTION = Question(b"q1", "web", (("Socket 10.0.0.9:4444", ("#1",)),), limit=2_000)

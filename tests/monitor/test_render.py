@@ -9,8 +9,9 @@ from rich.console import Console, RenderableType
 
 from grammar import Evidence, InputError, Model, Replica, Span, State, Transition
 from monitor.alerts import Alert, Step
+from monitor.exports import show_answer
 from monitor.query import Answer, trace
-from monitor.render import alerts_table, answer_dot, safe, show_answer, time_text, to_json
+from monitor.render import alerts_table, safe, time_text, to_json
 
 HOSTILE = (
     '\x1b]0;owned\x07\x1b[31mred\r\n\t\0\x7f\x9b "\'\\\\" ]; evil [label="x" {a|b} [red]bold[/] </script>\u202e\udcff'
@@ -82,7 +83,7 @@ def test_json_is_ascii_holds_no_markup_and_any_reader_takes_it(answer: Answer) -
 
 
 def test_dot_has_one_statement_a_line_and_quotes_closed(answer: Answer) -> None:
-    lines = answer_dot(answer).splitlines()
+    lines = str(show_answer(answer, "dot")).splitlines()
     quoted = r'"(?:[^"\\]|\\.)*"'
     statement = rf"  (?:rankdir=.*|label={quoted};|n[0-9a-f]+ \[shape=\w+, label={quoted}(?:, style=bold)?\];"
     statement += rf"|n[0-9a-f]+ -> n[0-9a-f]+ \[label={quoted}\];)"
@@ -94,7 +95,7 @@ def test_dot_has_one_statement_a_line_and_quotes_closed(answer: Answer) -> None:
 
 def test_what_was_lost_is_told_below_answers_and_alerts(answer: Answer) -> None:
     assert "lost on" in printed(show_answer(answer, "table"))
-    assert "lost on" in answer_dot(answer)
+    assert "lost on" in str(show_answer(answer, "dot"))
     assert "lost on" in printed(alerts_table([alert()]))
 
 

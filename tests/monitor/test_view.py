@@ -3,8 +3,9 @@
 import pytest
 from playbook import APACHE, CURL, SH, connects, reads, runs
 
-from grammar import Evidence, Model, Replica, Span, State
-from monitor.view import View
+from grammar import Evidence, Model, Replica, Span, State, Transition
+from monitor.view import Shown, View
+from policies.text import Text
 
 ONE, TWO = Replica("w1", "web1"), Replica("w2", "web2")
 
@@ -24,7 +25,7 @@ def model() -> Model:
 
 
 def labels(view: View) -> set[str]:
-    return {view.model.by_id[node].label for node in view.nodes()}
+    return {view.label(node) for node in view.nodes()}
 
 
 def test_a_replica_sees_its_own_deeds_only(model: Model) -> None:
@@ -42,10 +43,32 @@ def test_every_edge_is_seen_from_both_ends(model: Model) -> None:
 
 
 def test_properties_are_the_labels_with_an_example_command_beside(model: Model) -> None:
-    view = View(model)
+    view = View(model, states=True)
     (node,) = (model.ids[state] for state in model.states if state == State(CURL))
-    assert (view.kind(node), view.properties(node)) == (
-        "Process",
-        {"name": "curl", "exe": "/usr/bin/curl", "command": "curl -s"},
-    )
+    told = {"name": "curl", "exe": "/usr/bin/curl"}
+    assert (view.labels(node), view.properties(node)) == (("Process",), told | {"command": "curl -s"})
+    assert View(model).properties(node) == told | {"command": Text.of("{any}")}  # of all that the state stands for
     assert view.properties(node) is view.properties(node)
+
+
+def test_what_is_shown_follows_the_model(model: Model) -> None:
+    shown = Shown(model)
+    news = Evidence()
+    news.add(Transition(State("File /y"), "WAS_GENERATED_BY", "write", State(CURL)), TWO, Span(0, 0))
+    grown = model | news
+    followed, made = shown.following(grown, news), Shown(grown)
+    assert followed is shown
+    assert (followed.holders, followed.edges) == (made.holders, made.edges)
+    for node in made.states:
+        assert sorted(followed.causes.get(node, [])) == sorted(made.causes.get(node, []))
+
+
+def test_a_pattern_that_renames_old_states_makes_it_anew() -> None:
+    evidence, news = Evidence(), Evidence()
+    evidence.add(Transition(State("File /d/a1"), "WAS_GENERATED_BY", "write", State(SH)), ONE, Span(0, 0))
+    shown = Shown(Model.of("web", evidence))
+    news.learned.add("File /d/a{int}")
+    grown = shown.model | news
+    followed = shown.following(grown, news)
+    assert followed is not shown
+    assert {state.label for state in followed.states.values()} == {"File /d/a{int}", SH}

@@ -22,7 +22,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from agent.events import Call
-from agent.files import path_of
+from agent.files import lends, path_of
 from agent.paths import DIRECTORY, FIFO, FORMAT, REGULAR, Named, carries_nothing, named, resolve, working_directory
 from agent.processes import Handle, Process
 from agent.units import again
@@ -42,6 +42,8 @@ CLOSE_RANGE_UNSHARE: Final = 2
 CLOSE_RANGE_CLOEXEC: Final = 4
 MAX_BELOW: Final = 256
 WRITE: Final = EDGE["WAS_GENERATED_BY", "write"]
+CHMOD: Final = EDGE["WAS_GENERATED_BY", "chmod"]
+CHMOD_SETUID: Final = EDGE["WAS_GENERATED_BY", "chmod_setuid"]
 CREATE: Final = EDGE["WAS_GENERATED_BY", "create"]
 COPY_OUT: Final = EDGE["WAS_GENERATED_BY", "copy"]
 _CONTENT: Final = frozenset({WRITE, COPY_OUT, EDGE["WAS_GENERATED_BY", "send"]})
@@ -276,7 +278,7 @@ def _unnamed(node: Node, process: Process, call: Call, path: Named, directory: s
     """O_TMPFILE: the record names the directory, the file has no name."""
     folder = absolute(process, call, path.name, directory) if path.name else "{any}"
     label = label_at(node, process, "File", folder, "write")
-    return Artifact("File", f"{label}/{{any}}", f"unnamed:{process.ident}:{call[0].decode()}")
+    return Artifact("File", f"{label}/#{{int}}", f"unnamed:{process.ident}:{call[0].decode()}")  # as /proc/PID/fd says
 
 
 def _flags(call: Call, where: str) -> int:
@@ -464,7 +466,22 @@ def change(node: Node, process: Process, call: Call, kind: int, parameter: str) 
     path = _opened(named(call[8]))
     if path is not None and (path.name or parameter[:1] == "a"):
         target = located(node, process, call, path, directory=parameter, operation="write")
+        if (
+            kind == CHMOD
+            and lends(number(argument(call, "a1" if parameter == "-" else "a2")))
+            and path.mode & FORMAT == REGULAR
+        ):
+            kind = CHMOD_SETUID
         process.scope.give(target, process.current, kind)
+
+
+def permit_fd(node: Node, process: Process, call: Call, kind: int, parameter: str) -> None:
+    """fchmod; the log does not tell of what kind the file is, but a directory carries nothing."""
+    handle = process.fds.get(call[3])
+    target = (handle.target or handle.source) if handle is not None else None
+    if target is not None and target.kind == "File" and not target.inert and lends(number(argument(call, "a1"))):
+        kind = CHMOD_SETUID
+    give_fd(node, process, call, kind, parameter)
 
 
 def map_file(_node: Node, process: Process, call: Call, kind: int, _: str) -> None:

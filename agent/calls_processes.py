@@ -32,6 +32,7 @@ CLONE_THREAD: Final = 0x10000
 FORK: Final = EDGE["WAS_TRIGGERED_BY", "fork"]
 USED_EXEC: Final = EDGE["USED", "execve"]
 READ: Final = EDGE["USED", "read"]
+PTRACE: Final = EDGE["WAS_TRIGGERED_BY", "ptrace"]
 STANDARD_OUTPUT: Final = b"1"
 STANDARD_ERROR: Final = b"2"
 MAX_COMMAND: Final = 200
@@ -180,7 +181,7 @@ def signal(node: Node, process: Process, call: Call, kind: int, parameter: str) 
     """kill, ptrace, process_vm_writev: others are made to do something. (Signal 0 only asks whether they are there.)"""
     if parameter and number(argument(call, parameter)) == 0:
         return
-    for target in _targets(node, process, call):
+    for target in _targets(node, process, call, "a1" if kind == PTRACE else "a0"):
         process.scope.trigger(target.current, kind, process.current.vertex)
 
 
@@ -191,11 +192,14 @@ def peek(node: Node, process: Process, call: Call, _kind: int, _: str) -> None:
         process.scope.trigger(process.current, kind, target.current.vertex)
 
 
-def _targets(node: Node, process: Process, call: Call) -> list[Process]:
-    """The other processes that a call concerns: OBJ_PID names them in the host's numbers, a0 in the caller's."""
+def _targets(node: Node, process: Process, call: Call, at: str = "a0") -> list[Process]:
+    """The other processes that a call concerns: OBJ_PID names them in the host's numbers, an argument in the caller's.
+
+    `at` is that argument: ptrace has the request first.
+    """
     pids = _TARGET.findall(call[8])
     if not pids and process.scope.container == HOST:
-        pids = [b"%d" % number(call[3])]
+        pids = [b"%d" % number(argument(call, at))]
     found = (node.processes.get(pid) for pid in pids)
     return [one for one in found if one is not None and one is not process and one.scope is process.scope]
 

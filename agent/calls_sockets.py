@@ -117,7 +117,8 @@ def connect(node: Node, process: Process, call: Call, kind: int, _: str) -> None
         handle.target, handle.source = _channel(node, process, address.host)
     else:
         label = f"Socket {_peer(node, process, address, 'connect')}"
-        handle.source, handle.target = _directions(label, f"socket:{process.ident}:{call[0].decode()}")
+        ident = _kept(f"socket:{process.ident}:{call[0].decode()}", label, address)
+        handle.source, handle.target = _directions(label, ident)
     process.scope.give(handle.target, process.current, kind)
 
 
@@ -134,7 +135,8 @@ def accept(node: Node, process: Process, call: Call, kind: int, parameter: str) 
     else:
         client = find(call[8])
         label = f"Socket {_client(node, process, client or UNKNOWN)}>{local}"
-        source, target = _directions(label, f"socket:{process.ident}:{call[0].decode()}")
+        ident = _kept(f"socket:{process.ident}:{call[0].decode()}", label, client or UNKNOWN)
+        source, target = _directions(label, ident)
     handle = Handle(source, target, socket="connected")
     install(process, fd, handle, bool(number(argument(call, parameter)) & O_CLOEXEC))
     handle.unit = begin(process, source.label, client.name if client is not None else "")
@@ -183,7 +185,8 @@ def _peer_named(
         if len(handle.peers) >= MAX_PEERS:
             handle.peers.clear()
         label = f"Socket {_peer(node, process, address, operation)}"
-        found = handle.peers[name] = _directions(label, f"socket:{process.ident}:{name}:{call[0].decode()}")
+        ident = _kept(f"socket:{process.ident}:{name}:{call[0].decode()}", label, address)
+        found = handle.peers[name] = _directions(label, ident)
     return found
 
 
@@ -204,6 +207,14 @@ _HANDLERS: Final = {
     "socket": socket, "bind": bind, "connect": connect, "listen": listen, "accept": accept, "socketpair": socketpair,
     "receive": receive, "transmit": transmit,
 }  # fmt: skip
+
+
+def _kept(ident: str, label: str, address: Address) -> str:
+    """An identity with the address behind it, where the label has only a pattern of its host: workers are asked."""
+    if address.family not in ("inet", "inet6") or not label.startswith(("Socket {", "Socket [{")):
+        return ident
+    host = f"[{address.host}]" if address.family == "inet6" else address.host
+    return f"{ident}={host}:{address.port}"
 
 
 def _local(node: Node, address: Address) -> str:

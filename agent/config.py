@@ -20,6 +20,7 @@ import msgspec
 from agent.http_connection import Place, Tls
 from agent.identity import NAME
 from agent.logfiles_value import Rule
+from agent.respond import Respond
 from grammar import InputError
 from grammar.settings import MAX_TEXT, Complaint, Millis, Size, millis, read_settings, size
 from grammar.topics import CLIENT
@@ -245,6 +246,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: Certificates = Certificates()
     kafka: Kafka | None = None
     engines: Engines = Engines()
+    respond: Respond = Respond()
     abstraction: Abstracting = Abstracting()
     logs: Logs = Logs()
     health: Health = Health()

@@ -45,6 +45,7 @@ from agent.loop import Loop, Timing
 from agent.publisher import Vocabulary
 from agent.recovery import start
 from agent.resident import resident
+from agent.respond import Responder
 from agent.rules_watch import RulesWatch
 from agent.sender import Sender
 from agent.tally import Tally
@@ -87,6 +88,9 @@ class Daemon:
         self.vocabulary = Vocabulary(started.memory.pipeline.epochs.lexicons)
         self.sender = self._sender()
         self.listener = self._listener()
+        self.responder = self.listener.responder = Responder(
+            config.respond, folder / "responses", started.containers.ident_of, config.engines.sockets
+        )
         self.tally = Tally()
         self.rules = RulesWatch(config.capture.rules if config.capture.kernel else "any")
         self.world = World(
@@ -133,6 +137,7 @@ class Daemon:
         self.started.containers.attach(self.engines, self.pods)
         self.loop.begin()
         self.sender.start()
+        self.responder.start()
         self.listener.start()
         gc.collect()
         gc.freeze()
@@ -160,6 +165,7 @@ class Daemon:
             time.sleep(0.05)
         self.sender.stop()
         self.listener.stop()
+        self.responder.stop()
         self.engines.stop()
         if self.pods is not None:
             self.pods.stop()
@@ -191,6 +197,7 @@ class Daemon:
     def _settle(self, config: Config) -> None:
         """Go by these settings, as far as they can change; the epoch's length is the monitor's, if it has one."""
         self.config = config
+        self.responder.change(config.respond)
         control = self.loop.memory.control.epoch_millis
         limits = config.limits
         self.loop.timing = Timing(
@@ -263,6 +270,15 @@ class Daemon:
         lines = self.loop.memory.pipeline.node.logs
         if self.started.logs is not None and lines is not None:
             yield from figures.logs(self.started.logs, lines)
+        for result, number in sorted(self.responder.counts.items()):
+            told = {"result": result}
+            yield Figure("winnower_agent_responses", "Orders about containers, by how they ended.", number, told)
+        if self.world.police is not None:
+            for what, number in self.world.police.counts.items():
+                told = {"what": what}
+                yield Figure(
+                    "winnower_agent_policies", "Policies here: cut, looks into the store, found.", number, told
+                )
         for status in self.engines.status():
             labels = {"engine": status.url}
             yield Figure("winnower_agent_engine_connected", "Whether the engine answers.", status.connected, labels)

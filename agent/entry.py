@@ -24,6 +24,7 @@ from agent.epochs import Epoch
 from grammar import CodecError, Delta, Lexicon, Sighting, State, Transition, decode_delta
 from grammar.codec import delta_writer
 from grammar.envelope import Run
+from grammar.finding import MAX_FINDINGS, Finding
 from grammar.wire import MAX_ITEMS, STORED
 
 MAX_PLAIN: Final = 4 << 20
@@ -50,6 +51,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     epochs: int = 1
     news: int = 0
     kernel: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def size(self) -> int:
@@ -82,7 +84,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 def entries_of(
-    epoch: Epoch, runs: tuple[Run, ...] = (), control: int = 0, kernel: tuple[int, ...] = ()
+    epoch: Epoch,
+    runs: tuple[Run, ...] = (),
+    control: int = 0,
+    kernel: tuple[int, ...] = (),
+    findings: tuple[Finding, ...] = (),
 ) -> tuple[Entry, ...]:
     """An epoch as entries, mostly one. What cannot be written at all is counted (`unencodable`), not thrown."""
     lost = dict(epoch.lost)
@@ -97,7 +103,9 @@ def entries_of(
     first, *rest = map(tuple, portions)
     news = int(bool(first))
     return (
-        Entry(epoch.start, epoch.length, epoch.events, lost, first, epoch.active, runs, control, 1, news, kernel),
+        Entry(
+            epoch.start, epoch.length, epoch.events, lost, first, epoch.active, runs, control, 1, news, kernel, findings
+        ),
         *(Entry(epoch.start, epoch.length, deltas=one, control=control, epochs=0, news=1) for one in rest),
     )
 
@@ -129,6 +137,7 @@ def unite(first: Entry, second: Entry) -> Entry:
         epochs=first.epochs + second.epochs,
         kernel=second.kernel or first.kernel,
         news=first.news + second.news,
+        findings=(first.findings + second.findings)[: 4 * MAX_FINDINGS],
     )
 
 

@@ -81,3 +81,8 @@ def path_of(artifact: Artifact | None) -> str | None:
     if artifact is None or artifact.ident[:1] != "/":
         return None
     return artifact.ident.rpartition("#")[0]
+
+
+def lends(mode: int) -> bool:
+    """Whether whoever runs a file with this mode does so with the rights of its owner, or of its group."""
+    return bool(mode & 0o4000) or (mode & 0o2010) == 0o2010

@@ -21,7 +21,7 @@ import msgspec
 from agent.http_connection import Connection
 from agent.link import BusyError, Lanes, RefusedError, UnreachableError, one_lane
 from grammar import CodecError, Revision, escape
-from grammar.control import Answer, Enrol, Enrolled, Listen, Orders, read, write
+from grammar.control import Answer, Enrol, Enrolled, Listen, Orders, Outcome, read, write
 from grammar.signing import MAX_SEALED, Signer, Sort, digest, key_id, unseal
 
 MAX_ANSWER: Final = 65_536
@@ -66,9 +66,9 @@ class HttpLink:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnreachableError(f"not an answer with words: {escape(str(error))}") from None
 
-    def listen(self, revision: int, wait_millis: int) -> Orders:
+    def listen(self, revision: int, wait_millis: int, outcomes: tuple[Outcome, ...] = ()) -> Orders:
         """Wait for orders."""
-        question = self.signer.seal("listen", write(Listen(self.agent, revision, wait_millis)))
+        question = self.signer.seal("listen", write(Listen(self.agent, revision, wait_millis, outcomes)))
         return self._read(self._ask("/v1/listen", "orders", question, wait_millis / 1_000 + GRACE, MAX_SEALED), Orders)
 
     def reply(self, sealed: bytes, question: bytes) -> None:

@@ -35,7 +35,8 @@ from agent.segments import (
     sums,
 )
 from grammar import CodecError, Relabel, kind_of
-from grammar.control import Instance, Link, Question
+from grammar.control import Link, Question
+from grammar.finding import Instance
 
 MAX_LIMIT: Final = 20_000
 MAX_REACHED: Final = 50_000
@@ -124,7 +125,7 @@ class Walk:
     asked: set[int] = field(default_factory=set)
     links: list[tuple[int, int, tuple[str, str], int]] = field(default_factory=list)
     _lowest: dict[int, int] = field(default_factory=dict)
-    _count: int = 0
+    count: int = 0
     _oldest: int = 0
 
     @property
@@ -138,12 +139,12 @@ class Walk:
 
     def run(self) -> tuple[tuple[Instance, ...], tuple[Link, ...]]:
         """The whole answer, nearest first; links by time."""
-        self._find()
+        self.find()
         if self.asked:
-            self._sweep()
-        return self._told()
+            self.sweep()
+        return self.told()
 
-    def _find(self) -> None:
+    def find(self) -> None:
         """The vertices that are asked about, latest first."""
         question, most = self.question, max(1, self.limit // 2)
         asked = Asked(question.states)
@@ -175,17 +176,19 @@ class Walk:
             return
         wanted = {n for n, state in enumerate(body.tables[question.app]) if asked.matches(state)}
         for section, columns in zip(head.sections, body.columns, strict=True):
-            if wanted and section.app == question.app:
+            here = question.container in ("", section.container)
+            if wanted and here and section.app == question.app:
                 times = sums(columns.times, head.start)
                 for n, state in enumerate(columns.states):
                     inside = times[n] >= question.since and (not question.until or times[n] <= question.until)
                     if state in wanted and inside:
                         yield times[n], section.scope, section.first + n
 
-    def _sweep(self) -> None:
+    def sweep(self, *, whole: bool = False) -> None:
+        """Follow edges from what has been reached; towards effects from the oldest of it on, or through the `whole`."""
         count = len(self.reader.spans)
         passed: dict[int, int] = {}
-        for at in reversed(range(count)) if self._backwards else range(self._oldest, count):
+        for at in reversed(range(count)) if self._backwards else range(0 if whole else self._oldest, count):
             if self._is_late():
                 return
             head = self.reader.head(at)
@@ -229,10 +232,10 @@ class Walk:
     def _reach(self, scope: int, number: int, steps: int) -> None:
         reached = self.reached.setdefault(scope, {})
         known = reached.get(number)
-        if known is None and self._count >= MAX_REACHED:
+        if known is None and self.count >= MAX_REACHED:
             self.cut = True
         elif known is None or steps < known:
-            self._count += known is None
+            self.count += known is None
             reached[number] = steps
             self._lowest[scope] = min(number, self._lowest.get(scope, number))
 
@@ -249,7 +252,8 @@ class Walk:
             seen = Seen(section.container, table[states[n]][0], ident, head.commands.get(ident, ""), times[n])
             self.seen[key_of(section.scope, number)] = seen
 
-    def _told(self) -> tuple[tuple[Instance, ...], tuple[Link, ...]]:
+    def told(self) -> tuple[tuple[Instance, ...], tuple[Link, ...]]:
+        """What has been found."""
         keys = [
             (steps, -self.seen[key].time if self._backwards else self.seen[key].time, key)
             for scope, reached in self.reached.items()
@@ -274,6 +278,13 @@ class Walk:
         self.cut = self.cut or len(links) > MAX_LINKS
         told = tuple(Link(effect, *kind, cause, time) for time, effect, cause, kind in links[:MAX_LINKS])
         return tuple(instances), told
+
+    @property
+    def gone(self) -> int:
+        """How many of the reached vertices no segment has made."""
+        return sum(
+            key_of(scope, number) not in self.seen for scope, reached in self.reached.items() for number in reached
+        )
 
     def _is_late(self) -> bool:
         late = self.late()
@@ -321,5 +332,5 @@ def name_of(ident: str, label: str) -> str:
         path = ident.removesuffix("#sink").rpartition("#")[0]
         return path if path.startswith(("/", "{any}")) else rest
     if kind == "Socket" and ident.startswith(("socket:", "bound:")):
-        return rest or ident
+        return ident.partition("=")[2] or rest or ident
     return ident

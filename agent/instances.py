@@ -21,12 +21,13 @@ Source: design section 4 (local store); issue "live agent", items 4 and 5.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from agent.instance_ball import Ball
 from agent.instance_files import Budget, Entry, Lookup, SegmentFiles
 from agent.instance_walk import Reader, Walk
 from agent.loss import Loss
@@ -34,14 +35,18 @@ from agent.segment_rows import UNSEALED, Rows
 from agent.segments import Head, Packer, Segment, Stamp
 from agent.upg import Scope
 from grammar import CodecError
-from grammar.control import Question, Reply
+from grammar.control import Link, Question, Reply
+from grammar.finding import Instance
 
 MAX_HELD: Final = 65_536
 """Vertices and edges between two segments."""
 MAX_COMMANDS: Final = 16_384
 DROPPED: Final = "instances_dropped"
+FORGOTTEN: Final = "instances_forgotten"
+"""Of one answer: vertices that an edge leads to, and that no segment has (any longer)."""
 DEADLINE: Final = 2.0
 _FOREVER: Final = 1 << 62
+Told = tuple[tuple[Instance, ...], tuple[Link, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +141,28 @@ class Instances:
         self.files.close()
 
     def answer(self, question: Question, within: float = DEADLINE) -> Reply:
-        """The instances in question, after at most about `within` seconds; from any thread."""
+        """The instances in question, or what they say of a policy, after at most about `within` seconds.
+
+        From any thread.
+        """
+        if question.policy:
+            from agent.confirm import verdict_of  # noqa: PLC0415 - most questions need no parser
+
+            return verdict_of(self, question, within)
+        return self._walked(question, within, lambda walk: walk.run())
+
+    def around(self, question: Question, turns: int, within: float = DEADLINE) -> Reply:
+        """All that lies around the vertices in question, whatever way the edges point (`agent.instance_ball`)."""
+        return self._walked(question, within, lambda walk: Ball(walk, turns).run())
+
+    def _walked(self, question: Question, within: float, run: Callable[[Walk], Told]) -> Reply:
         deadline = time.monotonic() + within
         opened = self._opened()
         with Lookup() as lookup:
             reader = Reader(lookup, *self._without_twice(opened))
             walk = Walk(reader, question, lambda: time.monotonic() > deadline)
-            instances, links = walk.run()
-        lost = self.dropped + reader.unread
+            instances, links = run(walk)
+        lost = {DROPPED: self.dropped + reader.unread, FORGOTTEN: walk.gone}
         starts = [entry.start for entry in self.files.entries[:1]] or [start for start, _ in reader.spans[-1:]]
         return Reply(
             id=question.id,
@@ -152,7 +171,7 @@ class Instances:
             links=links,
             cut=walk.cut,
             since=max(0, *starts) if starts else 0,
-            lost={DROPPED: lost} if lost else {},
+            lost={cause: number for cause, number in lost.items() if number},
         )
 
     def _opened(self) -> tuple[int, Segment | None]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 from agent.kafka_reader import Reader
 from agent.link import Lanes, RefusedError, UnreachableError, lane_per_app
 from grammar import InputError, Revision
-from grammar.control import Answer, Orders
+from grammar.control import Answer, Orders, Outcome
 from grammar.topics import FETCH, MAX_RECORD, Layout, key
 
 SLICE: Final = 250
@@ -94,7 +94,7 @@ class KafkaLink:
         """What the cluster's words have more than these revisions, by application."""
         return self.reader.words(asked)
 
-    def listen(self, revision: int, wait_millis: int) -> Orders:
+    def listen(self, revision: int, wait_millis: int, outcomes: tuple[Outcome, ...] = ()) -> Orders:
         """Wait for newer control or a question; empty when the time is over. The listener's thread only."""
         until = monotonic() + wait_millis / 1000
         orders = self.reader.orders(revision)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from grammar import Revision
-from grammar.control import Answer, Orders
+from grammar.control import Answer, Orders, Outcome
 
 
 class LinkError(Exception):
@@ -88,8 +88,11 @@ class Link(Protocol):
     def words(self, asked: Mapping[str, Revision]) -> dict[str, bytes]:
         """What the cluster's words have more than these revisions, by application: extensions."""
 
-    def listen(self, revision: int, wait_millis: int) -> Orders:
-        """Wait for control that is newer than `revision`, or a question; empty when the time is over."""
+    def listen(self, revision: int, wait_millis: int, outcomes: tuple[Outcome, ...] = ()) -> Orders:
+        """Wait for control that is newer than `revision`, a question, or an order; empty when the time is over.
+
+        `outcomes` say what became of orders: once this returns, the monitor has heard them.
+        """
 
     def reply(self, sealed: bytes, question: bytes) -> None:
         """Send a sealed reply to the question of that id."""

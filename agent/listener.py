@@ -17,20 +17,38 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from agent.backoff import Backoff
 from agent.link import BusyError, Link, LinkError
-from grammar.control import Control, Question, Reply, write
+from grammar.control import Control, Order, Orders, Outcome, Question, Reply, write
 from grammar.signing import Signer
 
 MAX_QUESTIONS: Final = 16
 MAX_REPLY: Final = 4_000_000
 WAIT: Final = 55_000
+ACTING: Final = 2.0
+"""Seconds that orders get before the next poll, so that it tells what became of them."""
 
 _log = logging.getLogger("agent.listener")
+
+
+class Responder(Protocol):
+    """Who acts on containers (`agent.respond`); its calls but `wait` do not wait."""
+
+    def take(self, orders: tuple[Order, ...], /) -> None:
+        """Do these."""
+
+    def wait(self, seconds: float, /) -> object:
+        """Until what was taken is done, at most so long."""
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What became of orders, and has not been heard."""
+
+    def told(self, outcomes: tuple[Outcome, ...], /) -> None:
+        """These have been heard."""
 
 
 @dataclass(slots=True)
@@ -47,6 +65,7 @@ class Listener:
     revision: int = 0
     wait_millis: int = WAIT
     on_control: Callable[[], None] = lambda: None
+    responder: Responder | None = None
     counts: Counter[str] = field(default_factory=Counter)
     _control: Control | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -77,7 +96,7 @@ class Listener:
     def step(self) -> float:
         """Ask once; seconds to wait before asking again."""
         try:
-            orders = self.link.listen(self.revision, self.wait_millis)
+            orders = self._listen()
             self.counts["orders"] += 1
             if orders.control is not None:
                 self._obey(orders.control)
@@ -96,6 +115,17 @@ class Listener:
             return self.backoff.failed()
         self.backoff.worked()
         return 0.0
+
+    def _listen(self) -> Orders:
+        """Wait for orders; what became of earlier ones is told, until it has been heard."""
+        outcomes = self.responder.outcomes() if self.responder is not None else ()
+        orders = self.link.listen(self.revision, self.wait_millis, outcomes)
+        if self.responder is not None:
+            self.responder.told(outcomes)
+            self.responder.take(orders.responses)
+            if orders.responses:
+                self.responder.wait(ACTING)
+        return orders
 
     def _obey(self, control: Control) -> None:
         if control.revision <= self.revision:

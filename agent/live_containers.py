@@ -200,6 +200,10 @@ class LiveContainers:
         given = (self._given[ident] for ident in ended if ident in self._given)
         return tuple(one.name for one in given if self._holders.get(one.name) == one.id)
 
+    def ident_of(self, name: str) -> str:
+        """The id of the container that goes by that name now, if one does."""
+        return self._holders.get(name, "")
+
     # Who it is
 
     def _known(self, ident: str) -> Known | None:

@@ -36,6 +36,7 @@ from agent.memory import BITE, Aside, Cut, Memory
 from agent.source import Source
 from grammar.control import Control, write
 from grammar.envelope import Run
+from grammar.finding import Finding
 
 LINES: Final = (4.0, 12.0)
 """Seconds without a record after which lines that wait for their time, or for a write that never came, are due."""
@@ -88,6 +89,9 @@ class Outside(Protocol):
 
     def retired(self) -> tuple[str, ...]:
         """Containers that have ended some time ago: their graphs can go."""
+
+    def findings(self, memory: Memory, epoch: Epoch) -> tuple[Finding, ...]:
+        """What policies find in an epoch that has been cut."""
 
     def epoch(self, number: int, epoch: Epoch) -> None:
         """An epoch has been cut and journaled: its instances can be kept, figures be shown."""
@@ -182,7 +186,8 @@ class Loop:
         runs = self.outside.runs()
         with self.lock:
             epoch = self.memory.cut(cut)
-        entries = entries_of(epoch, runs, self.memory.control.revision, self.outside.counters())
+        findings = self.outside.findings(self.memory, epoch)
+        entries = entries_of(epoch, runs, self.memory.control.revision, self.outside.counters(), findings)
         safe = self.ledger.cut(entries, self._position(), "cut", msgspec.msgpack.encode(cut))
         self.outside.epoch(self.memory.number - 1, epoch)
         self._begun, self._news_since = now, None

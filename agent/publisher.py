@@ -26,6 +26,7 @@ from agent.epochs import Epoch
 from agent.ledger import Head
 from agent.link import Share
 from grammar import CodecError, Delta, Envelope, Lexicon, Revision, apply_extension, encode_delta
+from grammar.finding import Finding
 from grammar.signing import Signer
 
 LONGEST: Final = 86_400_000
@@ -104,6 +105,7 @@ class Author:
             control=entry.control,
             runs=whole.runs,
             kernel=whole.kernel,
+            findings=tuple(one for one in entry.findings if one.app in share.apps),
         )
 
     def sealed(self, entry: Entry, share: Share, head: Head) -> bytes:
@@ -139,7 +141,7 @@ class Publisher:
             raise CodecError(f"not an answer with words: {error}", offending=answer[:16].hex()) from None
         Vocabulary(self.lexicons).learn(extensions)
 
-    def envelope(self, epoch: Epoch) -> bytes:
+    def envelope(self, epoch: Epoch, findings: tuple[Finding, ...] = ()) -> bytes:
         """The epoch as bytes, next in the chain."""
         vocabulary = Vocabulary(self.lexicons)
         deltas = tuple(
@@ -156,6 +158,7 @@ class Publisher:
             deltas=deltas,
             active=epoch.active,
             before=self.before,
+            findings=findings,
         )
         body = envelope.encode()
         self.delta_bytes = sum(len(data) for _, data in deltas)
@@ -163,8 +166,8 @@ class Publisher:
         self._earlier, self.before = self.before, envelope.digest
         return body
 
-    def again(self, epoch: Epoch) -> bytes:
+    def again(self, epoch: Epoch, findings: tuple[Finding, ...] = ()) -> bytes:
         """The envelope of the epoch sent last, once more and in full: with no word taken as known."""
         Vocabulary(self.lexicons).forget(epoch.deltas)
         self.sequence, self.before = self.sequence - 1, self._earlier
-        return self.envelope(epoch)
+        return self.envelope(epoch, findings)

@@ -390,7 +390,7 @@ MEANING: Final[dict[str, tuple[str, str, str]]] = {
     **dict.fromkeys(("write", "writev", "pwrite64", "pwritev", "pwritev2"), ("give_fd", "write", "")),
     **dict.fromkeys(("sendto", "sendmsg", "sendmmsg"), ("transmit", "send", "")),
     **dict.fromkeys(("ftruncate", "ftruncate64", "fallocate"), ("give_fd", "truncate", "")),
-    "fchmod": ("give_fd", "chmod", ""),
+    "fchmod": ("permit_fd", "chmod", ""),
     **dict.fromkeys(("fchown", "fchown32"), ("give_fd", "chown", "")),
     **dict.fromkeys(("fsetxattr", "fremovexattr"), ("give_fd", "setxattr", "")),
     # from one descriptor to another: the source, the target
@@ -476,8 +476,9 @@ SOCKETCALLS: Final = {
 }  # fmt: skip
 """socketcall(2) numbers (linux/net.h SYS_*)."""
 
-MADE: Final = ("version", "unit", "log", "log_near", "covers")
-"""Operations that are no system call's: versions, units, and what a line of an application's log tells of."""
+MADE: Final = ("version", "unit", "log", "log_near", "covers", "chmod_setuid")
+"""Operations that are no system call's name: versions, units, what a line of an application's log tells of; and a chmod
+that lets everybody run a program with its owner's rights."""
 
 OPERATIONS: Final = tuple(sorted({*MADE, *(meaning[1] for meaning in MEANING.values())} - {""}))
 """Every operation that an edge can carry."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent.epochs import Epoch
 from agent.instances import Instances
@@ -26,6 +26,10 @@ from agent.snapshot import save, tidy
 from grammar import InputError
 from grammar.control import Control
 from grammar.envelope import Run
+from grammar.finding import Finding
+
+if TYPE_CHECKING:
+    from agent.police import Police
 
 FULL: Final = 0.9
 """Share of the kernel's backlog from which on it is nearly full."""
@@ -46,6 +50,7 @@ class World:
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     on_kernel: Callable[[KernelStatus], None] = lambda status: None
     ask_kernel: bool = True
+    police: Police | None = None
     snapshots: int = 0
     snapshot_seconds: float = 0.0
     failures: int = 0
@@ -104,6 +109,22 @@ class World:
     def retired(self) -> tuple[str, ...]:
         """Containers that have ended for long enough; each is told once."""
         return self.containers.take_ended()
+
+    def findings(self, memory: Memory, epoch: Epoch) -> tuple[Finding, ...]:
+        """What policies find in an epoch that has been cut; trouble with one is logged, and costs no epoch."""
+        texts = memory.control.policies
+        if self.police is None and texts:
+            from agent.police import Police  # noqa: PLC0415 - an agent without policies needs no parser
+
+            self.police = Police()
+        if self.police is None:
+            return ()
+        try:
+            self.police.obey(texts)
+            return self.police.judge(memory.pipeline.node, epoch, self.instances)
+        except Exception:
+            _log.exception("policies could not be evaluated; the monitor does it")
+            return ()
 
     def epoch(self, number: int, epoch: Epoch) -> None:
         """Keep its instances, show its figures."""

@@ -15,8 +15,8 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
-from grammar.envelope import Number
 from grammar.errors import CodecError
+from grammar.finding import Instance, Number, Short
 
 MAX_MESSAGE: Final = 16 << 20
 
@@ -24,7 +24,6 @@ Status = Literal["new", "repeat", "base", "conflict", "refused"]
 """Of an envelope: taken; known already; words unknown (send it in full); not the chain that is known; not allowed."""
 
 Text = Annotated[str, msgspec.Meta(max_length=65_536)]
-Short = Annotated[str, msgspec.Meta(max_length=256)]
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
@@ -48,7 +47,8 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
 class Question(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """For instances: what the vertices in these states came from (`ancestors`) or led to; `depth` 0: all the way.
 
-    `since` and `until` bound the vertices asked about, in milliseconds of log time; 0 is open.
+    `since` and `until` bound the vertices asked about, in milliseconds of log time; 0 is open. With a `policy` (its
+    query) the question is whether a real match of it in `container` has these labels at its `ends`.
     """
 
     id: bytes
@@ -59,19 +59,9 @@ class Question(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     limit: Number = 2_000
     since: Number = 0
     until: Number = 0
-
-
-class Instance(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """One vertex as it really was: `name` is its identity (a pid, a path); `asked`: the question was about it."""
-
-    number: Number
-    container: str
-    label: str
-    name: str
-    command: str = ""
-    pid: Number = 0
-    time: Number = 0
-    asked: bool = False
+    container: Short = ""
+    policy: Text = ""
+    ends: tuple[Text, ...] = ()
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +75,10 @@ class Link(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=T
 
 
 class Reply(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """One worker's answer: instances and links, whether a limit cut it, and since when its memory reaches."""
+    """One worker's answer: instances and links, whether a limit cut it, and since when its memory reaches.
+
+    `verdict` (`grammar.finding.Verdict`) is the answer to a question with a policy.
+    """
 
     id: bytes
     worker: str
@@ -94,6 +87,31 @@ class Reply(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     cut: bool = False
     since: Number = 0
     lost: dict[str, Number] = {}
+    verdict: Short = ""
+
+
+class Order(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What a worker is to do with one of its containers, and why (the alert's policy, number, and log time).
+
+    `expires` is the monitor's time of day after which it is void; both times in milliseconds.
+    """
+
+    id: bytes
+    verb: Literal["pause", "stop"]
+    container: Short
+    policy: Short = ""
+    alert: Number = 0
+    time: Number = 0
+    expires: Number = 0
+
+
+class Outcome(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What became of an order: `done`, `dry-run`, `off`, `expired`, `failed`, ...; `text` says more."""
+
+    id: bytes
+    result: Short
+    text: Short = ""
+    time: Number = 0
 
 
 class Listen(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -102,13 +120,15 @@ class Listen(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     agent: Short
     control: Number = 0
     wait_millis: Annotated[int, msgspec.Meta(ge=0, le=120_000)] = 0
+    outcomes: tuple[Outcome, ...] = ()
 
 
 class Orders(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What an agent is to do: go by newer control, answer questions."""
+    """What an agent is to do: go by newer control, answer questions, act on containers."""
 
     control: Control | None = None
     questions: tuple[Question, ...] = ()
+    responses: tuple[Order, ...] = ()
 
 
 class Enrol(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -15,16 +15,14 @@ Source: design section 4 (publish) and section 6 (transport).
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 from grammar.errors import CodecError
+from grammar.finding import Finding, Number
 
 MAX_ENVELOPE: Final = 16 << 20
-
-
-Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Run(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +41,8 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
 
     `active` are containers with their numbers of system calls; `runs` what of the containers' lives has changed;
     `control` the revision of the control settings that the agent goes by; `kernel` what its kernel's audit said last:
-    records that waited, how many may wait, the rate limit (0: none); empty where it was not asked.
+    records that waited, how many may wait, the rate limit (0: none); empty where it was not asked; `findings` what
+    the worker's own graphs say of the policies that it goes by.
     """
 
     agent: str
@@ -60,6 +59,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     control: Number = 0
     runs: tuple[Run, ...] = ()
     kernel: tuple[Number, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def is_heartbeat(self) -> bool:

@@ -40,7 +40,10 @@ if TYPE_CHECKING:
     from automata.fa.dfa import DFA
 
     from grammar.merging import Base, Observer
+    from grammar.reach import Reach
 
+LARGE: Final = 20_000
+"""Items from which on tracing goes by arrays (`grammar.reach`)."""
 HIGHEST: Final = 62
 """Levels above this weigh no more."""
 REMEMBERED: Final = 1 << 16
@@ -67,6 +70,8 @@ class Model:
     base: Model | None = field(repr=False, compare=False, default=None)
     settings: Settings | None = field(repr=False, compare=False, default=None)
     limit: int | None = field(repr=False, compare=False, default=None)
+    lineage: object = field(repr=False, compare=False, default_factory=object)
+    """The same in a model that has grown out of another without any old state's name changing."""
 
     @staticmethod
     def of(app: str, evidence: Evidence) -> Model:
@@ -217,13 +222,25 @@ class Model:
             if (found[edge.effect], edge.relation, edge.operation, found[edge.cause]) not in support:
                 yield edge
 
-    def ancestors(self, state: State, depth: int | None = None) -> dict[State, int]:
+    def ancestors(self, state: State, depth: int | None = None) -> Mapping[State, int]:
         """Every state that `state` may have come from, nearest first, with its distance; itself only if on a cycle."""
+        if len(self.support) > LARGE:
+            return self._large.ancestors(self.merged.get(state, state), depth)
         return _reach(self.merged.get(state, state), self.causes, depth, back=True)
 
-    def descendants(self, state: State, depth: int | None = None) -> dict[State, int]:
+    def descendants(self, state: State, depth: int | None = None) -> Mapping[State, int]:
         """Every state that may have come from `state`, nearest first, with its distance; itself only if on a cycle."""
+        if len(self.support) > LARGE:
+            return self._large.descendants(self.merged.get(state, state), depth)
         return _reach(self.merged.get(state, state), self.effects, depth, back=False)
+
+    @cached_property
+    def _large(self) -> Reach[State]:
+        """Made once, for tracing in what is large."""
+        from grammar.reach import Reach  # noqa: PLC0415 - small models do without numpy
+
+        numbers = {state: number for number, state in enumerate(self.states)}
+        return Reach(self.states, ((numbers[one.effect], numbers[one.cause]) for one in self.transitions))
 
     def __or__(self, evidence: Evidence) -> Model:
         """The model of all evidence together; what stays is shared, so that a little evidence costs little."""
@@ -370,7 +387,8 @@ def _grown(
     for state, command in evidence.commands.items():
         told[state] = min(told.get(state, command), command)
     learned, commands = base.learned | evidence.learned, _shown(told, support, relabel)
-    return Model(base.app, support, commands, learned, relabel, Evidence(seen, told, set(learned)))
+    whole = Evidence(seen, told, set(learned))
+    return Model(base.app, support, commands, learned, relabel, whole, lineage=base.lineage)
 
 
 def _weights(base: Model, merged: Mapping[State, State] | None = None) -> dict[State, int]:

@@ -4,6 +4,7 @@ Rules of this file
     - Pure: the text comes in. A settings type is a `msgspec.Struct`; types are strict, unknown keys are refused with
       the nearest known key, nothing is guessed.
     - All the errors of a text are reported, not the first (at most `MAX_ERRORS`); each names the key's place.
+    - A field that is encoded as `*` takes the tables whose names are the user's own (`[actions.siem]`).
     - What fields mean together is checked by the type itself: a method `check()` that gives `Complaint`s.
     - Times are written `"10s"`, `"500ms"`, `"24h"`; sizes `"64MB"` (1 MB is 1,000,000 bytes, 1 MiB is 1,048,576).
 
@@ -27,6 +28,7 @@ from grammar.errors import InputError, escape
 
 MAX_TEXT: Final = 1 << 20
 MAX_ERRORS: Final = 50
+NAMED: Final = "*"
 
 Path = tuple[str | int, ...]
 T = TypeVar("T", bound=msgspec.Struct)
@@ -131,12 +133,16 @@ class _Reading:
         """One table as its type; None if something in it is wrong."""
         before = len(self.errors)
         fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
+        named = fields.pop(NAMED, None)
+        theirs = {key: value for key, value in table.items() if key not in fields and isinstance(value, dict)}
         for key in table:
-            if key not in fields:
+            if key not in fields and not (named is not None and key in theirs):
                 near = get_close_matches(key, fields, n=1, cutoff=0.5)
                 hint = f"did you mean {near[0]}?" if near else "known here: " + (", ".join(fields) or "nothing")
                 self.wrong("unknown key", (*path, key), key, hint)
         values: dict[str, object] = {}
+        if named is not None:
+            values[named.name] = self.value(named.type, theirs, path)
         for key, one in fields.items():
             if key in table:
                 values[one.name] = self.value(one.type, table[key], (*path, key))

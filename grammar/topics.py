@@ -21,9 +21,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from grammar.control import Question, Short, read
-from grammar.envelope import Number
+from grammar.control import Question, read
 from grammar.errors import CodecError
+from grammar.finding import Number, Short
 from grammar.signing import MAX_SEALED, OVERHEAD, Signer, Sort, key_id, unseal
 
 MAX_RECORD: Final = MAX_SEALED + 65_536

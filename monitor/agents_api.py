@@ -25,6 +25,7 @@ from grammar import CodecError, Envelope, InputError
 from grammar.control import Answer, Control, Enrol, Listen, Orders, Question, Reply, Status, read, write
 from grammar.signing import Signer, Sort, digest
 from monitor import gate
+from monitor.action_orders import Orders as Responses
 from monitor.asking import Desk, Outcome
 from monitor.gate import Rejected
 from monitor.logs import log
@@ -99,6 +100,7 @@ class AgentsApi:
         self.desk = Desk()
         self.stopping = False
         self.brokers: Brokers | None = None
+        self.responses: Responses | None = None
         self._enrolling = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._results: list[tuple[asyncio.Future[Result | BusyError], Result | BusyError]] = []
@@ -160,6 +162,8 @@ class AgentsApi:
     async def listen(self, sealed: bytes) -> bytes:
         """Wait for orders."""
         entry, asked = gate.listen(self.service.register, sealed)
+        if asked.outcomes and self.responses is not None:
+            self.responses.settled(entry.name, asked.outcomes)
         loop = asyncio.get_running_loop()
         until = loop.time() + min(asked.wait_millis / 1000, self.wait)
         mine = asyncio.Event()
@@ -274,7 +278,8 @@ class AgentsApi:
 
     def _orders(self, name: str, asked: Listen) -> Orders:
         control: Control = self.service.controls.current
-        return Orders(control if control.revision > asked.control else None, self.desk.due(name))
+        responses = self.responses.waiting(name) if self.responses is not None else ()
+        return Orders(control if control.revision > asked.control else None, self.desk.due(name), responses)
 
     def _answer(self, sealed: bytes, status: Status, envelope: Envelope) -> bytes:
         revision = self.service.controls.current.revision
@@ -301,4 +306,4 @@ class AgentsApi:
 
 
 def _says_something(orders: Orders) -> bool:
-    return orders.control is not None or bool(orders.questions)
+    return orders.control is not None or bool(orders.questions) or bool(orders.responses)

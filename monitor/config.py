@@ -19,6 +19,7 @@ import msgspec
 from grammar import InputError
 from grammar.settings import MAX_TEXT, Complaint, Millis, Size, millis, read_settings, size
 from grammar.topics import CLIENT
+from monitor.config_actions import Acting
 from monitor.limits import Limits
 from monitor.novelty import Settings as Judging
 
@@ -150,6 +151,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     novelty: Novel = Novel()
     limits: Bounds = Bounds()
     alerts: Telling = Telling()
+    actions: Acting = Acting()
     log: Logging = Logging()
     kafka: Kafka | None = None
 

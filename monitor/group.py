@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from grammar import Evidence
+from grammar.finding import Finding
 from monitor.alerts import Alert
 
 
@@ -26,10 +27,19 @@ class Group:
     at_once: bool = False
     news: list[tuple[str, Evidence]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    findings: list[tuple[str, Finding]] = field(default_factory=list)
 
     def merged(self) -> dict[str, Evidence]:
         """What is new in each application, of all envelopes."""
         found: dict[str, Evidence] = {}
         for name, heard in self.news:
             found.setdefault(name, Evidence()).update(heard)
+        return found
+
+    @property
+    def found(self) -> dict[str, dict[tuple[str, str, str], list[Finding]]]:
+        """What each worker has found, by application, container and policy; what comes later counts."""
+        found: dict[str, dict[tuple[str, str, str], list[Finding]]] = {}
+        for worker, one in self.findings:
+            found.setdefault(worker, {}).setdefault((one.app, one.container, one.policy), []).append(one)
         return found

@@ -25,7 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grammar import InputError, kind_of
-from grammar.control import Instance, Link, Question, Reply
+from grammar.control import Link, Question, Reply
+from grammar.finding import Instance
 from monitor.render import safe, time_text, to_json
 
 ANCESTORS: Final = "ancestors"

@@ -26,8 +26,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from grammar.envelope import Number
 from grammar.errors import CodecError
+from grammar.finding import Number
 from grammar.signing import Signer
 from grammar.topics import Kind, Layout, Stamped, key, open_record, read_record, seal_record
 from monitor.kafka_client import Cluster, kafka, located, spot

@@ -185,10 +185,11 @@ class ServiceCore:
         def adopt() -> None:
             monitor = self.service.monitor
             one = Alert.decode(data)
-            if one not in monitor.alerts[-10_000:]:
+            known = {alert.encode() for alert in monitor.alerts[-1_000:]}
+            told = msgspec.structs.replace(one, quiet="elsewhere")
+            if known.isdisjoint((one.encode(), told.encode())):
                 with self.service.store.transaction():
-                    monitor.keep(one)
-                monitor.alerts.append(one)
+                    monitor.alerts.append(monitor.keep(one))
 
         self._call(adopt)
 

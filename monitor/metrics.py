@@ -9,7 +9,7 @@ Source: Prometheus' exposition format; issue "live monitor" (/metrics).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from grammar import escape
+from monitor.actions import Figure
 from monitor.service import Service
 
 MOST: Final = 200
@@ -41,7 +42,11 @@ class Metrics:
         self.listening = Gauge(
             "winnower_monitor_agents_listening", "Agents that wait for orders.", registry=self.registry
         )
-        self.registry.register(_State(service))
+        self.actions: Callable[[], Iterable[Figure]] = tuple
+        """How actions do, set by whoever has some."""
+        self.laws: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """How many policies are in force, and how many files of policies are bad."""
+        self.registry.register(_State(service, self))
 
     def text(self) -> bytes:
         """As Prometheus reads it."""
@@ -51,14 +56,14 @@ class Metrics:
 class _State(Collector):
     """What is read when somebody asks; approximate while the writer works."""
 
-    def __init__(self, service: Service) -> None:
-        self.service = service
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        self.service, self.metrics = service, metrics
 
     def collect(self) -> Iterable[Metric]:
         """All families; what the writer changes in the middle of a look is looked at again."""
         for _ in range(LOOKS):
             try:
-                return [*self._writer(), *self._state()]
+                return [*self._writer(), *self._state(), *self._policies()]
             except RuntimeError:
                 continue
         return []
@@ -92,6 +97,34 @@ class _State(Collector):
         yield words
         yield replicas
         yield from self._counts()
+
+    def _policies(self) -> Iterator[Metric]:
+        good, bad = self.metrics.laws()
+        laws = GaugeMetricFamily("winnower_monitor_policies", "Policies.", labels=["state"])
+        laws.add_metric(["in_force"], good)
+        laws.add_metric(["bad"], bad)
+        yield laws
+        alarms = self.service.monitor.alarms
+        yield GaugeMetricFamily(
+            "winnower_monitor_unsettled", "Matches that wait for a worker's word.", value=len(alarms.pending.waiting)
+        )
+        dismissed = CounterMetricFamily(
+            "winnower_monitor_dismissed", "Possible matches that no instance bears out.", labels=["policy"]
+        )
+        for policy, number in islice(sorted(alarms.dismissed.items()), MOST):
+            dismissed.add_metric([policy], number)
+        yield dismissed
+        done = CounterMetricFamily(
+            "winnower_monitor_actions", "What became of alerts in actions.", labels=["action", "outcome"]
+        )
+        behind = GaugeMetricFamily("winnower_monitor_action_waiting", "Alerts behind.", labels=["action"])
+        for figure in self.metrics.actions():
+            if figure.outcome == "behind":
+                behind.add_metric([figure.action], figure.number)
+            else:
+                done.add_metric([figure.action, figure.outcome], figure.number)
+        yield done
+        yield behind
 
     def _counts(self) -> Iterator[Metric]:
         monitor = self.service.monitor

@@ -4,7 +4,7 @@ Rules of this file
     - Values in, values out; the store is the only thing behind it that does I/O. A group of envelopes is one
       transaction; in it each is applied whole or not at all, and if the disk refuses, memory is read back from it. A
       repeated envelope changes nothing, and the order in which they come does not matter (see `monitor.chain`).
-    - Policies are evaluated when a delta comes, on what the replica has shown. Novelty is judged by `end_epoch`, when
+    - Policies are evaluated when a delta comes (`monitor.alarms`). Novelty is judged by `end_epoch`, when
       every worker has reported; live, where nobody waits for all, by `judge`, when news has been held for a moment.
     - What is missing of an agent's envelopes, what there is no room for (`monitor.limits`), and alerts beyond
       `MAX_RAISED` of one policy in one container, are losses.
@@ -40,24 +40,22 @@ from grammar import (
     encode_extension,
 )
 from grammar.control import Status
+from grammar.finding import Verdict as Found
 from monitor.activity import Activity
+from monitor.alarms import Alarms, News
 from monitor.alerts import Alert
 from monitor.application import FORGET_AFTER, Application
 from monitor.behaviour import HOST, by_engine
 from monitor.chain import Chain, Link, Verdict
 from monitor.group import Group
 from monitor.limits import MAX_TAG, Limits, Meter, objection
-from monitor.matching import Matches, matches_of
 from monitor.novelty import Novelty, Settings
-from monitor.raising import Scene, deed, novelty, violation
+from monitor.raising import Scene, novelty
 from monitor.schedule import Schedule
 from monitor.store import MOST, NotAppliedError, Store
-from monitor.view import View
 from monitor.watch import Watch
-from policies import Match, Policy
+from policies.policy import Policy
 
-MAX_RAISED: Final = 256
-"""Alerts of one policy in one container; more are counted as `alerts_suppressed`."""
 HOLD: Final = 0.7
 """Seconds for which news waits for the same news of other replicas, before it is judged live."""
 SETTLE_EVERY: Final = 5.0
@@ -91,7 +89,7 @@ class Monitor:
         *,
         limits: Limits | None = None,
     ) -> None:
-        self.store, self.policies, self.on_alert = store, tuple(policies), on_alert
+        self.store, self.on_alert = store, on_alert
         self.settings, self.limits = settings or Settings(), limits or Limits()
         self.schedule, self.watch, self._meter = Schedule(store), Watch(), Meter(self.limits)
         self.changed: set[tuple[str, str]] = set()
@@ -99,16 +97,16 @@ class Monitor:
         if forget_after is not None:
             with store.transaction():
                 store.set_setting(FORGET_AFTER, str(forget_after))
+        self.alarms = Alarms(store, policies, self.lose, self._scene)
         self._load()
 
     def _load(self) -> None:
         """Everything as the store has it."""
         self._stale = True
+        self.alarms.load()
         self.apps = {name: Application.load(self.store, name) for name in self.store.apps()}
-        self.alerts = [Alert.decode(data) for data in self.store.alerts()]
+        self.alerts = [Alert.decode(data).numbered(number) for number, data in self.store.alerts_after(0, MOST)]
         self._judges = {name: self._judge_of(app) for name, app in self.apps.items()}
-        self._raised = {(a.policy, a.worker, a.container, deed) for a in self.alerts for deed in a.deeds}
-        self._raised_by = Counter((a.policy, a.worker, a.container) for a in self.alerts if a.deeds)
         self._app_of = {replica: app.name for app in self.apps.values() for replica in app.replicas}
         self._containers = Counter(replica.worker for replica in self._app_of)
         self._forget_after = int(self.store.setting(FORGET_AFTER) or 0)
@@ -116,6 +114,7 @@ class Monitor:
         self._chains: dict[tuple[str, str], Chain] = {}
         self._lanes = self.store.lanes()
         self._times: dict[Replica, int] = {}
+        self._latest: dict[str, int] = {}
         self._activity: dict[str, Activity] = {}
         self._since = {name: 0.0 for name, judge in self._judges.items() if judge.pending}
         self._judged: dict[str, float] = {}
@@ -162,7 +161,7 @@ class Monitor:
         with self._kept():
             results = [self._take(one, group) for one in envelopes]
             for name, heard in group.merged().items():
-                group.alerts += self._news(self.apps[name], heard, now)
+                group.alerts += self._news(self.apps[name], heard, group)
             also()
         self._tell(group.alerts)
         return results
@@ -173,6 +172,7 @@ class Monitor:
             alerts = [
                 alert for name in sorted(self.apps) for alert in self._end(name, length, active=self._is_active(name))
             ]
+            alerts += self.alarms.due(self.latest, self._latest)
         for activity in self._activity.values():
             activity.take()
         self._tell(alerts)
@@ -191,14 +191,26 @@ class Monitor:
             for name in sorted(due & self.apps.keys()):
                 active = self._is_active(name)
                 alerts += self._end(name, self._activity[name].take() if active else 0, active=active)
+            alerts += self.alarms.due(self.latest, self._latest)
         self._judged.update(dict.fromkeys(due, now))
         self._tell(alerts)
 
     def change(self, policies: Sequence[Policy], settings: Settings) -> None:
         """Other policies and settings from now on; what was judged stays judged."""
-        self.policies, self.settings = tuple(policies), settings
+        self.alarms.policies, self.settings = tuple(policies), settings
         for judge in self._judges.values():
             judge.settings = settings
+
+    def settle(self, ident: bytes, verdict: Found | None) -> None:
+        """A worker has answered the question about a match, or has not (None)."""
+        with self._kept():
+            alerts = self.alarms.settle(ident, verdict)
+        self._tell(alerts)
+
+    @property
+    def latest(self) -> int:
+        """Log time in milliseconds, as far as anybody has told."""
+        return max(self._latest.values(), default=0)
 
     def note(self, agent: str, cause: str, number: int, millis: int) -> None:
         """Something went wrong with an agent outside: count it, and tell if it is time to."""
@@ -217,6 +229,7 @@ class Monitor:
         """An application as the store has it, or none if the store has none."""
         self._since.pop(name, None)
         self._activity.pop(name, None)
+        self.alarms.forget(name)
         if name in self.store.apps():
             self.apps[name] = app = Application.load(self.store, name)
             self._judges[name] = judge = self._judge_of(app)
@@ -246,6 +259,7 @@ class Monitor:
         try:
             with self.store.transaction():
                 yield
+                self.alarms.save()
         except BaseException:
             self._load()
             raise
@@ -264,7 +278,7 @@ class Monitor:
         if self._objects(envelope, chain):
             self._incident(agent, "refused", 1, group)
             return "refused"
-        heard, told = len(group.news), len(group.alerts)
+        heard, told, found = len(group.news), len(group.alerts), len(group.findings)
         try:
             deltas = [(app, decode_delta(data, self._lexicon(app))) for app, data in envelope.deltas]
             with self.store.savepoint():
@@ -273,7 +287,7 @@ class Monitor:
         except BaseMismatchError:
             return "base"
         except (CodecError, NotAppliedError) as error:
-            del group.news[heard:], group.alerts[told:]
+            del group.news[heard:], group.alerts[told:], group.findings[found:]
             if isinstance(error, NotAppliedError):
                 self._undo({app for app, _ in envelope.deltas})
             self._incident(agent, "malformed", 1, group)
@@ -287,6 +301,7 @@ class Monitor:
     def _apply(self, envelope: Envelope, deltas: Sequence[tuple[str, Delta]], group: Group) -> None:
         """Everything that an envelope changes, and the policies that it violates (of a group, later)."""
         agent = envelope.agent
+        group.findings += [(agent, one) for one in envelope.findings]
         for cause, number in envelope.lost.items():
             self.lose(agent, cause, number)
         for name, whole in deltas:
@@ -305,7 +320,7 @@ class Monitor:
             self._meter.spend(agent, len(heard.seen))
             self.changed.add((name, agent))
             if group.at_once:
-                group.alerts += self._news(app, heard, group.now)
+                group.alerts += self._news(app, heard, group)
             else:
                 group.news.append((name, heard))
         if envelope.runs:
@@ -320,6 +335,7 @@ class Monitor:
                 self._containers[envelope.agent] += 1
             self._app_of[replica] = name
             self._times[replica] = envelope.start + sighting.last
+        self._latest[envelope.agent] = max(envelope.start, self._latest.get(envelope.agent, 0))
 
     def _advance(self, envelope: Envelope, chain: Chain, link: Link) -> None:
         """The envelope is the next of its lane."""
@@ -348,8 +364,7 @@ class Monitor:
         count = self.store.add_incident(agent, cause, number, group.millis)
         alert = self.watch.alert(agent, cause, count, group.millis, app=app)
         if alert is not None:
-            self.store.add_alert(alert.encode())
-            group.alerts.append(alert)
+            group.alerts.append(self.alarms.keep(alert))
 
     def lose(self, agent: str, cause: str, number: int) -> None:
         """Inside a transaction: something of an agent's was lost."""
@@ -388,7 +403,7 @@ class Monitor:
             del self._since[name]
         alerts = []
         for finding in judge.end(length, active):
-            alerts += self._raise(novelty(self._scene(app, finding.replica), finding))
+            alerts += self.alarms.raised(novelty(self._scene(app, finding.replica), finding))
         if not (before and judge.settled):
             self.store.set_judge(name, judge.settled, judge.alive, judge.quiet)
         return alerts
@@ -429,30 +444,13 @@ class Monitor:
             self.alerts.append(alert)
             self.on_alert(alert)
 
-    def _raise(self, alert: Alert) -> list[Alert]:
-        """Keep an alert, unless all that it tells was told before, or it is one of too many."""
-        where = (alert.policy, alert.worker, alert.container)
-        if all((*where, deed) in self._raised for deed in alert.deeds):
-            return []
-        if self._raised_by[where] >= MAX_RAISED:
-            self.lose(alert.worker, "alerts_suppressed", 1)
-            return []
-        self.keep(alert)
-        return [alert]
+    def keep(self, alert: Alert) -> Alert:
+        """Inside a transaction: an alert that another monitor has raised: the same is not raised again here."""
+        return self.alarms.keep(msgspec.structs.replace(alert, quiet="elsewhere"))
 
-    def keep(self, alert: Alert) -> None:
-        """Inside a transaction: an alert that was raised, here or at another monitor: the same is not raised again."""
-        where = (alert.policy, alert.worker, alert.container)
-        self._raised.update((*where, deed) for deed in alert.deeds)
-        self._raised_by[where] += 1
-        self.store.add_alert(alert.encode())
-
-    def _told(self, policy: Policy, replica: Replica, app: Application, match: Match) -> bool:
-        return (policy.id, replica.worker, replica.container, deed(app.model, match)) in self._raised
-
-    def _news(self, app: Application, news: Evidence, now: float | None) -> list[Alert]:
+    def _news(self, app: Application, news: Evidence, group: Group) -> list[Alert]:
         """Hand what is new to the judge of novelty, and evaluate the policies where it touches them."""
-        judge, waits = self._judge(app.name), []
+        judge, waits, shown = self._judge(app.name), [], self.alarms.shown(app, news)
         touched: dict[Replica, set[str]] = {}
         fresh: dict[Replica, list[Item]] = {}
         for item, replicas in news.seen.items():
@@ -462,37 +460,14 @@ class Monitor:
                 continue
             effect, cause = app.model.state_of(item.effect), app.model.state_of(item.cause)
             moved = Transition(effect, item.relation, item.operation, cause)
-            ends = (app.model.ids[effect], app.model.ids[cause])
+            ends = (shown.id_of(effect), shown.id_of(cause))
             for replica in replicas:
                 touched.setdefault(replica, set()).update(ends)
                 if app.name != HOST or not by_engine(moved):
                     judge.see(moved, replica)
                     waits.append((app.number(item), replica))
         if judge.pending:
-            self._since.setdefault(app.name, now or 0.0)
+            self._since.setdefault(app.name, group.now or 0.0)
             if judge.settled:
                 self.store.add_pending(app.name, waits)
-        policies = [policy for policy in self.policies if policy.applies_to(app.name)]
-        known: dict[frozenset[Item], Matches] = {}
-        found: list[Alert] = []
-        for replica, nodes in sorted(touched.items()) if policies else ():
-            whole = frozenset(fresh[replica]) if len(fresh[replica]) == app.shown[replica] else None
-            matches = known.get(whole) if whole is not None else None
-            if matches is None:
-                matches = matches_of(app.model, replica, nodes, policies)
-                if whole is not None:
-                    known[whole] = matches
-            found += self._violations(app, replica, matches)
-        return found
-
-    def _violations(self, app: Application, replica: Replica, matches: Matches) -> list[Alert]:
-        found: list[Alert] = []
-        view: View | None = None
-        for policy, told, cut in matches:
-            if cut:
-                self.lose(replica.worker, "policy_limit", 1)
-            fresh = [one for one in told if not self._told(policy, replica, app, one)]
-            if fresh:
-                view = view or View(app.model, replica)
-                found += self._raise(violation(self._scene(app, replica), policy, view, fresh))
-        return found
+        return self.alarms.violations(app, News(fresh, touched, news, group.found))

@@ -4,9 +4,9 @@ Rules of this file
     - An answer is nodes with their distance and the edges among them; how it looks is `monitor.render`'s business.
     - A value given by a person matches a property if it is a glob of it, or if it is one of the texts that the
       property's pattern stands for (`/var/lib/php/sessions/sess_x…` finds `sess_{token:26}`).
-    - An answer says what was lost on the workers that it rests on (promise 5).
+    - An answer says what was lost on the workers that it rests on (promise 5), and how many nodes it leaves out.
 
-Complexity: O(states) for nodes and for a prefix of an id, O(reached) for tracing.
+Complexity: O(states) for nodes and for a prefix of an id, O(reached) for tracing; writing O(what is shown of it).
 Source: Winnower's getNodes, getAncestors, getDescendants; design section 5 (a node in JSON).
 """
 
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Final
 
 from grammar import InputError, Model, Pattern, State, Transition, kind_of, properties_of
@@ -26,12 +27,35 @@ SHOWN: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """States of a model with their distance from what was asked for, nearest first, and `start` if there was one."""
+    """States of a model with their distance from what was asked for, nearest first, and `start` if there was one.
+
+    `total` says how many there are in all, if these are a page of them.
+    """
 
     model: Model
     states: Mapping[State, int]
     start: State | None = None
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    total: int | None = None
+
+    def page(self, skip: int = 0, limit: int | None = None) -> Answer:
+        """At most `limit` states after the first `skip`."""
+        if not skip and (limit is None or len(self.states) <= limit):
+            return self
+        stop = None if limit is None else skip + limit
+        return replace(self, states=dict(islice(self.states.items(), skip, stop)), total=len(self.states))
+
+    def with_lost(self, lost: Mapping[str, Mapping[str, int]]) -> Answer:
+        """The same, with what was lost on the workers of the model."""
+        workers = {replica.worker for replica in self.model.replicas}
+        return replace(self, lost={worker: causes for worker, causes in lost.items() if worker in workers})
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be said beside the answer."""
+        if self.total is None:
+            return []
+        return [f"{len(self.states):,} of {self.total:,} nodes; --limit and --skip (limit=, skip=) show others"]
 
     @property
     def nodes(self) -> list[State]:
@@ -41,9 +65,9 @@ class Answer:
 
     @property
     def edges(self) -> list[Transition]:
-        """The transitions among the states of the answer and its start."""
-        inside = set(self.nodes)
-        return [one for one in self.model.transitions if one.effect in inside and one.cause in inside]
+        """The transitions among the states of the answer and its start, in canonical order."""
+        inside, causes = set(self.nodes), self.model.causes
+        return [one for state in sorted(inside) for one in causes.get(state, ()) if one.cause in inside]
 
     def value(self) -> list[dict[str, object]]:
         """As JSON: the contract's fields, and the distance."""

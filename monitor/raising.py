@@ -14,13 +14,19 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import msgspec
+
 from grammar import Model, Replica, State, Transition
-from monitor.alerts import NOVELTY, Alert
+from grammar.finding import Finding as Found
+from grammar.finding import Instance
+from monitor.alerts import NOVELTY, Alert, bounded_row
 from monitor.behaviour import Weight, behaviour_of
 from monitor.novelty import Finding
 from monitor.trace import shortest, through
-from monitor.view import View
-from policies import Edge, Match, Policy
+from monitor.view import Shown, View
+from policies.limits import Match
+from policies.policy import Policy
+from policies.values import rendered
 
 MAX_NODES: Final = 64
 SEVERITIES: Final = {Weight.READS: "low", Weight.WRITES: "medium", Weight.CONNECTS: "high", Weight.RUNS: "high"}
@@ -38,7 +44,7 @@ class Scene(NamedTuple):
 
 def violation(scene: Scene, policy: Policy, view: View, matches: Sequence[Match]) -> Alert:
     """The alert for what a policy matches in one replica (at least one match)."""
-    first = min(matches, key=lambda match: (len(match.edges), match.nodes))
+    first = min(matches, key=lambda match: (not match.certain, len(match.edges), match.nodes))
     n = max(1, len(scene.model.replicas))
     return Alert(
         policy=policy.id,
@@ -48,18 +54,44 @@ def violation(scene: Scene, policy: Policy, view: View, matches: Sequence[Match]
         worker=scene.replica.worker,
         container=scene.replica.container,
         time=scene.time,
-        replicas=(_sharing(scene.model, first), n),
+        replicas=(_sharing(view.shown, first), n),
         nodes=tuple(dict.fromkeys(node for match in matches for node in match.nodes))[:MAX_NODES],
         trace=through(view, first.edges) or shortest(view, first.nodes[0]),
         lost=dict(scene.lost),
-        deeds=tuple(dict.fromkeys(deed(scene.model, match) for match in matches)),
+        deeds=tuple(dict.fromkeys(deed(view, match) for match in matches)),
+        certainty="certain" if any(match.certain for match in matches) else "possible",
+        techniques=policy.techniques,
+        maturity=policy.maturity,
+        actions=policy.actions,
+        row=bounded_row({name: rendered(value) for name, value in first.row.items()}),
     )
 
 
-def deed(model: Model, match: Match) -> str:
-    """What a match is about, whatever the contexts and the way between: a hash of the labels of its ends."""
-    told = [model.by_id[node].label for node in (match.nodes[0], match.nodes[-1])]
-    return blake2b("\0".join(told).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+def ends_of(view: View, match: Match) -> tuple[str, str]:
+    """The labels at the ends of a match: what it is about, whatever the contexts and the way between."""
+    return view.label(match.nodes[0]), view.label(match.nodes[-1])
+
+
+def deed(view: View, match: Match) -> str:
+    """A hash of the labels at the ends."""
+    return blake2b("\0".join(ends_of(view, match)).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def seen_by(alert: Alert, findings: Sequence[Found]) -> Alert:
+    """The same, borne out by what its worker has found: real processes and files are in its summary."""
+    if not findings:
+        return alert
+    told = dict.fromkeys(_line(one) for finding in findings for one in finding.instances)
+    return msgspec.structs.replace(alert, confirmed="worker", summary=(*alert.summary, *told)[:MAX_NODES])
+
+
+def _line(one: Instance) -> str:
+    """`sh pid 2457: sh -c id`, `/etc/shadow`."""
+    kind, _, rest = one.label.partition(" ")
+    if kind != "Process":
+        return one.name or rest
+    command = f": {one.command}" if one.command else ""
+    return f"{rest.partition(' ')[0]} pid {one.pid}{command}"
 
 
 def novelty(scene: Scene, finding: Finding) -> Alert:
@@ -102,13 +134,7 @@ def _told(transition: Transition, finding: Finding) -> tuple[int, int, Transitio
     return weight, len(transition.effect.context), transition
 
 
-def _sharing(model: Model, match: Match) -> int:
+def _sharing(shown: Shown, match: Match) -> int:
     """How many replicas show every edge of a match (or its nodes, if it has no edge)."""
-    held = [_holders(model, edge) for edge in match.edges]
-    held = held or [set(model.support[model.by_id[node]]) for node in match.nodes]
+    held = [shown.edges.get(edge, set()) for edge in match.edges] or [shown.holders[node] for node in match.nodes]
     return len(set.intersection(*held)) if held else 0
-
-
-def _holders(model: Model, edge: Edge) -> set[Replica]:
-    one = Transition(model.by_id[edge.effect], edge.relation, edge.operation, model.by_id[edge.cause])
-    return set(model.support.get(one, {}))

@@ -1,4 +1,4 @@
-"""Answers and alerts as people see them: tables, dot, JSON.
+"""Answers and alerts as people see them: tables, JSON; for other formats see `monitor.exports`.
 
 Rules of this file
     - Log text is data: whatever is not printable ASCII is shown escaped, in every format; no terminal escape, no markup
@@ -13,18 +13,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from grammar import InputError, escape
+from grammar import escape
 from monitor.alerts import NOVELTY, Alert, Step
 from monitor.query import Answer, node_value
 
 LIMIT: Final = 4096
-_SHAPES: Final = {"Process": "box", "File": "ellipse", "Socket": "diamond", "Pipe": "cds", "Memory": "hexagon"}
+MAX_SEEN: Final = 6
 _RANK: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _COLOURS: Final = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 _MARKUP: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\x7f": "\\u007f"}
@@ -77,9 +78,13 @@ def answer_table(answer: Answer) -> Group:
         held = answer.model.support[state]
         shown = f"{len(held)} of {len(answer.model.replicas)}"
         table.add_row(str(node["id"]), name, shown, str(distance) if answer.start else "")
-    return Group(
-        table if answer.states else Text("no such node"), *(_lost(*one) for one in sorted(answer.lost.items()))
-    )
+    notes = [Text(f"  {note}", style="dim") for note in answer.notes]
+    return Group(table if answer.states else Text("no such node"), *notes, *lost_lines(answer.lost))
+
+
+def lost_lines(lost: Mapping[str, Mapping[str, int]]) -> list[Text]:
+    """What was lost on each worker, one line each."""
+    return [_lost(*one) for one in sorted(lost.items())]
 
 
 def _lost(worker: str, causes: Mapping[str, int]) -> Text:
@@ -87,46 +92,17 @@ def _lost(worker: str, causes: Mapping[str, int]) -> Text:
     return Text(f"  lost on {safe(worker)} so far: {told}", style="dim")
 
 
-def answer_dot(answer: Answer) -> str:
-    """The answer as a graph, causes above effects."""
-    lines = ["digraph answer {", "  rankdir=TB; node [fontname=Helvetica, fontsize=10]; edge [fontsize=8];"]
-    if answer.lost:
-        lines.append(f"  label={_dot('; '.join(_lost(*one).plain.strip() for one in sorted(answer.lost.items())))};")
-    for state in answer.nodes:
-        shape = _SHAPES.get(state.label.partition(" ")[0], "note")
-        style = ", style=bold" if state == answer.start else ""
-        lines.append(f"  n{answer.model.ids[state]} [shape={shape}, label={_dot(state.label)}{style}];")
-    for one in answer.edges:
-        effect, cause = answer.model.ids[one.effect], answer.model.ids[one.cause]
-        lines.append(f"  n{cause} -> n{effect} [label={_dot(one.operation)}];")
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def _dot(text: str) -> str:
-    return '"' + safe(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def show_answer(answer: Answer, how: str) -> Group | str:
-    """An answer in one of the formats `table`, `json`, `dot`."""
-    if how == "json":
-        return to_json(answer.value())
-    if how == "dot":
-        return answer_dot(answer)
-    if how == "table":
-        return answer_table(answer)
-    raise InputError("no such format", offending=how, hint="table, json or dot")
-
-
-def rows_table(rows: Sequence[Mapping[str, str | None]]) -> Table | Text:
-    """Rows of a query's answer."""
+def rows_table(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> Group:
+    """Rows of a query's answer, and what must be said beside them."""
+    told = [Text(f"  {safe(note)}", style="dim") for note in notes]
     if not rows:
-        return Text("no match")
+        return Group(Text("no match"), *told)
     table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(safe(name), overflow="fold")
+    for name in columns:
+        table.add_column(safe(name, 200), overflow="fold")
     for row in rows:
-        table.add_row(*(safe(value) if value is not None else "null" for value in row.values()))
-    return table
+        table.add_row(*map(safe, row))
+    return Group(table, *told)
 
 
 def incident_text(alerts: Sequence[Alert]) -> Group:
@@ -139,13 +115,29 @@ def incident_text(alerts: Sequence[Alert]) -> Group:
     parts.append(Text(f"  {k} of {n} replicas behave like this; {time_text(first.time)}"))
     for alert in sorted(alerts, key=lambda one: (_RANK.get(one.severity, 9), one.policy)):
         severity = (f"  {safe(alert.severity, 9).ljust(9)}", _COLOURS.get(alert.severity, ""))
-        parts.append(Text.assemble(severity, f"{safe(alert.policy)}: {safe(alert.title)}"))
+        sure = (f"  {sureness(alert)}", "dim")
+        number = f"#{alert.number} " if alert.number else ""
+        parts.append(Text.assemble(severity, f"{number}{safe(alert.policy)}: {safe(alert.title)}", sure))
     longest = max(alerts, key=lambda one: (one.policy == NOVELTY, len(one.trace)))
     parts.append(Text("  shortest trace:"))
     parts += [_step(step, first=not at) for at, step in enumerate(_told(longest.trace))]
+    seen = dict.fromkeys(line for alert in alerts if alert.confirmed == "worker" for line in alert.summary)
+    if seen:
+        parts.append(Text("  seen by the worker:"))
+        parts += [Text(f"    {safe(line, 120)}", style="dim") for line in islice(seen, MAX_SEEN)]
+        parts += [Text(f"    and {len(seen) - MAX_SEEN} more", style="dim")] if len(seen) > MAX_SEEN else []
     if first.lost:
         parts.append(_lost(first.worker, first.lost))
     return Group(*parts)
+
+
+def sureness(alert: Alert) -> str:
+    """Whether the labels alone prove what a policy's alert says, and whether its worker has seen it."""
+    if alert.policy == NOVELTY or not alert.maturity:
+        return ""
+    if alert.confirmed == "worker":
+        return f"{alert.certainty}, seen"
+    return alert.certainty if alert.certainty == "certain" else "possible, not confirmed"
 
 
 def _told(trace: Sequence[Step]) -> list[Step]:

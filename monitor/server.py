@@ -14,7 +14,7 @@ import asyncio
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -23,6 +23,7 @@ from uvicorn import Config as WebConfig
 from uvicorn import Server
 
 from grammar import InputError
+from monitor.actions import Actions
 from monitor.agents_api import AgentsApi
 from monitor.alerts import Alert
 from monitor.api import Api
@@ -34,20 +35,26 @@ from monitor.register import monitor_key
 from monitor.render import to_json
 from monitor.secret import check_secret, private_file, read_secret
 from monitor.service import BusyError, Service
+from monitor.settling import settle_for_ever
 from monitor.store import Store
 from monitor.users_api import UsersApi
 from monitor.web import Budget, Patient
-from policies import Policy
+from policies.policy import Policy
 
 if TYPE_CHECKING:
     from monitor.brokers import Brokers
 
 
 class Laws(NamedTuple):
-    """The policies in force, and their files as agents get them: (file name, text)."""
+    """The policies in force, their files as agents get them: (file name, text), and how many files are bad.
+
+    `value` says it for JSON.
+    """
 
     policies: tuple[Policy, ...]
     texts: tuple[tuple[str, str], ...]
+    bad: int = 0
+    value: Mapping[str, object] = {}
 
 
 class Sources(NamedTuple):
@@ -77,6 +84,7 @@ class Live:
         self.service = Service(monitor, hold=config.novelty.hold / 1000)
         self.metrics = Metrics(self.service)
         listen = config.listen
+        self.metrics.laws = lambda: (len(self.laws.policies), self.laws.bad)
         self.agents = AgentsApi(
             self.service,
             monitor_key(folder, secrets.token_bytes),
@@ -85,7 +93,11 @@ class Live:
             slow=listen.slow / 1000,
             wait=listen.wait / 1000,
         )
-        self.users = UsersApi(self.agents, users_token(config))
+        self.actions = Actions(folder / "actions", lambda: Store(folder), self._wake)
+        self.agents.responses = self.actions.orders
+        self.metrics.actions = self.actions.figures
+        self.users = UsersApi(self.agents, users_token(config), self.actions)
+        self.users.laws = lambda: self.laws.value
         self.api = Api(self.agents, self.users)
         self._file: TextIO | None = None
         self._apply_control()
@@ -103,6 +115,8 @@ class Live:
     def begin(self) -> None:
         """Start the writer."""
         self.service.start()
+        self.actions.change(self.config.actions, self.config.folder)
+        self.actions.start()
         if self.brokers is not None:
             self.brokers.start()
 
@@ -111,6 +125,7 @@ class Live:
         if self.brokers is not None:
             self.brokers.stop()
         self.service.stop()
+        self.actions.stop()
         if self._file is not None:
             self._file.close()
 
@@ -120,6 +135,7 @@ class Live:
             config = self.sources.config()
             laws = self.sources.laws(config)
             token = users_token(config)
+            self.actions.change(config.actions, config.folder)
         except InputError as error:
             for line in str(error).splitlines():
                 log("settings not reloaded", "error", error=line)
@@ -159,8 +175,16 @@ class Live:
             except OSError as error:
                 raise InputError(f"cannot write alerts: {error.strerror}", file=str(path)) from None
 
+    def _wake(self, worker: str) -> None:
+        """From any thread: there is an order for a worker."""
+        self.agents.soon(lambda: self.agents.ring(worker))
+
     def _alerted(self, alert: Alert) -> None:
         """In the writer's thread, after the commit."""
+        self.actions.wake()
+        self.agents.soon(self.users.alerted)
+        if alert.quiet:
+            return
         value = alert.value()
         log("alert", "warning", **{key: value[key] for key in ("policy", "severity", "app", "worker", "container")})
         if self._file is not None:
@@ -168,7 +192,6 @@ class Live:
                 self._file.write(to_json(value, None) + "\n")
             except OSError as error:
                 log("an alert could not be written to its file", "error", error=str(error))
-        self.agents.soon(self.users.alerted)
 
 
 def users_token(config: Placed) -> bytes:
@@ -197,6 +220,7 @@ class _Server(Server):
 
 def run(sources: Sources, on_ready: Callable[[Live, Sequence[str]], None] = lambda live, addresses: None) -> None:
     """Run until a signal; `on_ready` hears the addresses."""
+    start_log()
     live = Live(sources)
     start_log(live.config.log.level)
     asyncio.run(_serve(live, on_ready))
@@ -217,7 +241,11 @@ async def _serve(live: Live, on_ready: Callable[[Live, Sequence[str]], None]) ->
             ]
             log("ready", addresses=addresses, agents=len(live.service.register.by_name))
             on_ready(live, addresses)
-        await serving
+        settling = asyncio.create_task(settle_for_ever(live.agents))
+        try:
+            await serving
+        finally:
+            settling.cancel()
     finally:
         await asyncio.to_thread(live.end)
         log("stopped")

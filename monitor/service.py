@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from grammar import CodecError, Envelope, InputError
+from monitor.actions_state import read_rows
 from monitor.controls import Controls, settled_patterns
 from monitor.logs import log
 from monitor.monitor import HOLD, Monitor, Result
@@ -323,6 +324,7 @@ class Service:
         revision = self.controls.current.revision
         self.register.load()
         self.controls.load()
+        self.monitor.alarms.lifecycle.refresh(read_rows(self.store))
         for name, entry in self.register.by_name.items():
             if before.get(name) != entry.revision:
                 log("roster changed", agent=name, revoked=entry.revoked)

@@ -363,9 +363,9 @@ class Store:
         """Every alert, in order."""
         return [_bytes(alert) for (alert,) in self.rows("SELECT alert FROM alert ORDER BY number")]
 
-    def add_alert(self, alert: bytes) -> None:
-        """One more alert."""
-        self._db.execute("INSERT INTO alert (alert) VALUES (?)", (alert,))
+    def add_alert(self, alert: bytes) -> int:
+        """One more alert; its number."""
+        return self._db.execute("INSERT INTO alert (alert) VALUES (?)", (alert,)).lastrowid or 0
 
 
 def _raw(text: str) -> bytes:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from grammar import kind_of
 from monitor.alerts import Step
 from monitor.view import View
-from policies import Edge
+from policies.graph import Edge
 
 _STARTING = frozenset({"WAS_TRIGGERED_BY", "WAS_GENERATED_BY", "WAS_DERIVED_FROM"})
 
@@ -30,7 +30,7 @@ def shortest(view: View, target: str) -> tuple[Step, ...]:
     while queue:
         node = queue.popleft()
         causes = [edge for edge in view.causes(node) if edge.relation in _STARTING]
-        if node != target and not causes and view.kind(node) == "Process":
+        if node != target and not causes and view.labels(node) == ("Process",):
             return _steps(view, target, node, came)
         for edge in sorted(causes, key=lambda e: (e.relation, e.operation, e.cause)):
             if edge.cause not in seen:
@@ -50,7 +50,7 @@ def through(view: View, edges: Iterable[Edge]) -> tuple[Step, ...]:
     first = sorted(causes - effects) or sorted(causes)
     last = sorted(effects - causes) or sorted(effects)
     start = first[0]
-    lead = shortest(view, start) if view.kind(start) == "Process" else shortest(view, last[0])
+    lead = shortest(view, start) if view.labels(start) == ("Process",) else shortest(view, last[0])
     steps = list(lead) if lead else [step(view, start)]
     shown = {one.node for one in steps}
     for edge in sorted(path, key=lambda e: e.effect in effects - causes):
@@ -65,7 +65,7 @@ def through(view: View, edges: Iterable[Edge]) -> tuple[Step, ...]:
 
 def step(view: View, node: str, edge: Edge | None = None) -> Step:
     """One state as a step."""
-    state = view.model.by_id[node]
+    state = view.shown.states[node]
     command = view.model.commands.get(state, "") if kind_of(state.label) == "Process" else ""
     return Step(node, state.label, edge.relation if edge else "", edge.operation if edge else "", command)
 

@@ -28,6 +28,9 @@ from starlette.routing import Route
 
 from grammar import InputError, Model, Replica, State
 from grammar.settings import millis
+from monitor.actions import Actions
+from monitor.actions_api import ActionsApi
+from monitor.actions_listing import Listing
 from monitor.agents_api import AgentsApi
 from monitor.alerts import Alert
 from monitor.asking import question_for
@@ -60,8 +63,11 @@ Handler = Callable[[Request], Awaitable[object]]
 class UsersApi:
     """What people can ask; lives in the event loop's thread."""
 
-    def __init__(self, agents: AgentsApi, token: bytes) -> None:
+    def __init__(self, agents: AgentsApi, token: bytes, actions: Actions) -> None:
         self.agents, self.service, self._token = agents, agents.service, token
+        self.told = ActionsApi(agents, actions)
+        self.laws: Callable[[], Mapping[str, object]] = dict
+        """The policies in force, and what is wrong with the others."""
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._inside = 0
         self._fresh = asyncio.Event()
@@ -77,7 +83,9 @@ class UsersApi:
             Route("/v1/descendants/{node}", self._guarded(lambda request: self.trace(request, "descendants"))),
             Route("/v1/query", self._guarded(self.query), methods=["POST"]),
             Route("/v1/trace-log", self._guarded(self.trace_log), methods=["POST"]),
+            *self.told.routes(self._guarded),
             Route("/v1/alerts", self._guarded(self.alerts)),
+            Route("/v1/policies", self._guarded(self.policies)),
             Route("/v1/agents", self._guarded(self.listed)),
             Route("/v1/schedule", self._guarded(self.schedule)),
             Route("/v1/control", self._guarded(self.control), methods=["GET", "POST"]),
@@ -281,18 +289,24 @@ class UsersApi:
         told = [(number, Alert.decode(data)) for number, data in found]
         how = request.query_params.get("format", "")
         if how:
-            return await self._all_alerts(app, how, _width(request))
+            return await self._all_alerts(request.query_params, how, _width(request))
         value = [{"number": number} | alert.value() for number, alert in told if app in ("", alert.app)]
         return {"alerts": value, "last": found[-1][0] if found else after}
 
-    async def _all_alerts(self, app: str, how: str, width: int) -> str:
+    async def _all_alerts(self, params: Mapping[str, str], how: str, width: int) -> str:
         """As `winnower alerts` prints them."""
-        known = await self.agents.errand(lambda: list(self.service.monitor.alerts))
-        found = [one for one in known if app in ("", one.app)]
+        listing, monitor = Listing.of(params), self.service.monitor
+        life = monitor.alarms.lifecycle
+        listed = await self.agents.errand(lambda: listing.listed(monitor.alerts, life))
         if how == "json":
-            return await self._thought(lambda: to_json([one.value() for one in found]))
+            return await self.agents.errand(lambda: to_json(listed.values(life)))
+        notes = await self.agents.errand(lambda: listed.notes(life))
         models, _ = await self._models()
-        return await self._thought(lambda: _text_of(alerts_and_units(models, found), width))
+        return await self._thought(lambda: _text_of(alerts_and_units(models, listed.alerts), width) + notes)
+
+    async def policies(self, request: Request) -> object:
+        """The policies in force, and files that are bad."""
+        return dict(self.laws())
 
     async def listed(self, request: Request) -> object:
         """Every agent: enrolled, seen and lagging how; what went wrong with it."""

@@ -1,68 +1,129 @@
-"""A model, or what one replica has shown of it, as the graph that policies read.
+"""A model, or what one replica has shown of it, as the graph that queries and policies read.
 
 Rules of this file
-    - Nodes are the model's ids; properties are the label's, with `command` (an example) beside.
+    - Nodes are the model's ids; properties the label's (a pattern where instances differ), with `command` beside: an
+      example for whoever asks about states, unknown to policies, which ask about all vertices of a state.
     - A policy is evaluated on what one replica has shown: a match never joins the deeds of two containers.
+    - `Shown` follows its application's model: what is new costs what it is, unless new patterns rename old states.
 
-Complexity: making a view is O(items of the replica).
-Source: `policies.graph.PolicyGraph`.
+Complexity: making O(items of the model), growing O(what is new); a view of a replica O(1), and each question of it
+O(edges of the node).
+Source: `policies.graph.PolicyGraph`; issue "policies and questions", item 5 (only what the delta touches).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from grammar import Model, Replica, State, Transition, kind_of, properties_of
-from policies import Edge
+from grammar import Evidence, Model, Replica, State, Transition, kind_of, state_id
+from policies.graph import Edge
+from policies.instances import state_properties
+from policies.values import Value
+
+
+class Shown:
+    """The items of a model by id, with who has shown them."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.states: dict[str, State] = {}
+        self.holders: dict[str, set[Replica]] = {}
+        self.edges: dict[Edge, set[Replica]] = {}
+        self.causes: dict[str, list[Edge]] = {}
+        self.effects: dict[str, list[Edge]] = {}
+        self.kinds: dict[str, list[str]] = {}
+        self._ids: dict[State, str] = {}
+        for item, held in model.support.items():
+            self._add(item, held)
+
+    def following(self, model: Model, news: Evidence) -> Shown:
+        """The same of a later model of this application: `news` is what has come since."""
+        if model.lineage is not self.model.lineage:
+            return Shown(model)
+        self.model = model
+        for item, held in news.seen.items():
+            self._add(model.item_of(item), held)
+        return self
+
+    def id_of(self, state: State) -> str:
+        """The id of a state."""
+        found = self._ids.get(state)
+        if found is None:
+            found = self._ids[state] = state_id(self.model.app, state)
+            self.states[found] = state
+            self.holders[found] = set()
+            self.kinds.setdefault(kind_of(state.label), []).append(found)
+        return found
+
+    def _add(self, item: State | Transition, held: Iterable[Replica]) -> None:
+        if isinstance(item, State):
+            self.holders[self.id_of(item)].update(held)
+            return
+        edge = Edge(self.id_of(item.effect), item.relation, item.operation, self.id_of(item.cause))
+        known = self.edges.get(edge)
+        if known is None:
+            known = self.edges[edge] = set()
+            self.causes.setdefault(edge.effect, []).append(edge)
+            self.effects.setdefault(edge.cause, []).append(edge)
+        known.update(held)
+        self.holders[edge.effect].update(held)
+        self.holders[edge.cause].update(held)
 
 
 class View:
-    """A read-only graph over a model; `replica` restricts it to what that replica has shown."""
+    """A read-only graph over a model; `replica` restricts it to what that replica has shown; `states`: see above."""
 
-    def __init__(self, model: Model, replica: Replica | None = None) -> None:
-        self.model = model
-        self._causes: dict[str, list[Edge]] = {}
-        self._effects: dict[str, list[Edge]] = {}
-        self._nodes: dict[str, State] = {}
-        self._properties: dict[str, Mapping[str, str]] = {}
-        for item, held in model.support.items():
-            if replica is not None and replica not in held:
-                continue
-            if isinstance(item, Transition):
-                self._add(item)
-            else:
-                self._nodes[model.ids[item]] = item
-
-    def _add(self, one: Transition) -> None:
-        effect, cause = self.model.ids[one.effect], self.model.ids[one.cause]
-        self._nodes.setdefault(effect, one.effect)
-        self._nodes.setdefault(cause, one.cause)
-        edge = Edge(effect, one.relation, one.operation, cause)
-        self._causes.setdefault(effect, []).append(edge)
-        self._effects.setdefault(cause, []).append(edge)
+    def __init__(self, model: Model | Shown, replica: Replica | None = None, *, states: bool = False) -> None:
+        self.shown = model if isinstance(model, Shown) else Shown(model)
+        self.model, self.replica, self._states = self.shown.model, replica, states
+        self._causes: dict[str, Sequence[Edge]] = {}
+        self._effects: dict[str, Sequence[Edge]] = {}
+        self._properties: dict[str, Mapping[str, Value]] = {}
 
     def nodes(self) -> Iterable[str]:
         """Ids in canonical order."""
-        return sorted(self._nodes)
+        return sorted(self._held(self.shown.holders))
 
-    def kind(self, node: str) -> str:
+    def label(self, node: str) -> str:
+        """The label of a state."""
+        return self.shown.states[node].label
+
+    def labels(self, node: str) -> tuple[str, ...]:
         """Process, File, Socket, …"""
-        return kind_of(self._nodes[node].label)
+        return (kind_of(self.shown.states[node].label),)
 
-    def properties(self, node: str) -> Mapping[str, str]:
-        """What the label says, and an example command line."""
+    def having(self, label: str) -> Collection[str]:
+        """The nodes of a kind."""
+        return self._held(self.shown.kinds.get(label, ()))
+
+    def properties(self, node: str) -> Mapping[str, Value]:
+        """What the label says."""
         found = self._properties.get(node)
         if found is None:
-            state = self._nodes[node]
-            command = self.model.commands.get(state)
-            found = properties_of(state.label) | ({"command": command} if command else {})
-            self._properties[node] = found
+            state = self.shown.states[node]
+            command = self.model.commands.get(state, "")
+            found = self._properties[node] = state_properties(state.label, command, example=self._states)
         return found
 
-    def causes(self, node: str) -> Iterable[Edge]:
+    def causes(self, node: str) -> Sequence[Edge]:
         """Edges from `node` to its causes."""
-        return self._causes.get(node, ())
+        return self._edges(node, self.shown.causes, self._causes)
 
-    def effects(self, node: str) -> Iterable[Edge]:
+    def effects(self, node: str) -> Sequence[Edge]:
         """Edges from its effects to `node`."""
-        return self._effects.get(node, ())
+        return self._edges(node, self.shown.effects, self._effects)
+
+    def _held(self, nodes: Iterable[str]) -> Collection[str]:
+        if self.replica is None:
+            return list(nodes)
+        holders, replica = self.shown.holders, self.replica
+        return [node for node in nodes if replica in holders[node]]
+
+    def _edges(self, node: str, known: Mapping[str, list[Edge]], kept: dict[str, Sequence[Edge]]) -> Sequence[Edge]:
+        if self.replica is None:
+            return known.get(node, ())
+        found = kept.get(node)
+        if found is None:
+            held, replica = self.shown.edges, self.replica
+            found = kept[node] = [edge for edge in known.get(node, ()) if replica in held[edge]]
+        return found

@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "descendants": ("winnower.query_command", "descendants", "What may have come from a node."),
     "query": ("winnower.query_command", "query", "Ask in the policy language."),
     "trace-log": ("winnower.trace_log_command", "trace_log", "From a line of a log to its causes and effects."),
-    "alerts": ("winnower.query_command", "alerts", "What fired."),
+    "alerts": ("winnower.alerts_command", "alerts", "What fired; acknowledge, arm again, snooze."),
     "profile": ("winnower.profile_command", "profile", "Recover a binary's log strings and their order."),
     "policy": ("winnower.policy_command", "policy", "List, check and test policies."),
     "grammar": ("winnower.grammar_command", "grammar", "Learn, check, merge and draw grammars of graph files."),

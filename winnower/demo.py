@@ -63,6 +63,7 @@ def _serve(state: Path, scratch: Path, port: int) -> None:
     from monitor.server import Sources  # noqa: PLC0415
     from monitor.server import run as run_monitor  # noqa: PLC0415
     from winnower.monitor_command import laws  # noqa: PLC0415
+    from winnower.policies_loader import Loader  # noqa: PLC0415
 
     state.chmod(0o700)  # a monitor keeps its key and its token there
     for file in state.iterdir():
@@ -71,7 +72,8 @@ def _serve(state: Path, scratch: Path, port: int) -> None:
     settings.write_text(f"state = {json.dumps(str(state))}\n[listen]\nport = {port}\n", encoding="utf-8")
     asked = f"--url http://127.0.0.1:{port} --token-file {shlex.quote(str(state / 'users.token'))}"
     output().print(f"\nA monitor runs until ^C. Ask it, in another terminal:\n  winnower alerts {safe(asked)}")
-    run_monitor(Sources(lambda: read_config(settings), laws))
+    loader = Loader()
+    run_monitor(Sources(lambda: read_config(settings), lambda placed: laws(placed, loader)))
 
 
 def _programs(monitor: Monitor, alert: Alert) -> str:

@@ -25,14 +25,14 @@ from grammar import InputError
 from grammar.settings import Millis, millis
 from monitor.config import Placed, example, read_config
 from monitor.controls import Controls
+from monitor.logs import log
 from monitor.register import Entry, Register
 from monitor.render import safe, time_text, to_json
 from monitor.server import Laws, Sources
 from monitor.server import run as serve
 from monitor.store import FILE, Store
-from policies import Policy
 from winnower.console import output
-from winnower.policy_command import load_policies, shipped_policies
+from winnower.policies_loader import Loaded, Loader
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,19 +79,22 @@ def _opened(config: Path | None, state: Path | None) -> Iterator[Store]:
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="The settings file.")
 def run(config: Path) -> None:
     """Run the monitor until it is told to stop (SIGTERM); SIGHUP reads settings and policies again."""
-    serve(Sources(lambda: read_config(config), laws))
+    loader = Loader()
+    serve(Sources(lambda: read_config(config), lambda placed: laws(placed, loader)))
 
 
-def laws(config: Placed) -> Laws:
-    """The policies that the settings name, and their texts for the agents."""
-    own = load_policies([config.path(one) for one in config.policies.files]) if config.policies.files else ()
-    found = (*(shipped_policies() if config.policies.shipped else ()), *own)
-    seen: dict[str, Policy] = {}
-    for one in found:
-        if seen.setdefault(one.id, one) is not one:
-            hint = f"see {seen[one.id].file}"
-            raise InputError("two policies have one id", file=one.file, offending=one.id, hint=hint)
-    return Laws(found, tuple((Path(one.file).name, Path(one.file).read_text(encoding="utf-8")) for one in found))
+def laws(config: Placed, loader: Loader) -> Laws:
+    """The policies that the settings name, and their texts for the agents; a bad one is said loudly, and left out."""
+    loaded = _loaded(config, loader)
+    for problem in loaded.problems:
+        event = "policy not reloaded, the earlier version stays" if problem.kept else "policy not loaded"
+        for line in problem.lines:
+            log(event, "error", file=problem.file, error=line)
+    return Laws(loaded.policies, loaded.texts, len(loaded.problems), loaded.value())
+
+
+def _loaded(config: Placed, loader: Loader) -> Loaded:
+    return loader.load([config.path(one) for one in config.policies.files], shipped=config.policies.shipped)
 
 
 @monitor.command("check-config")
@@ -104,7 +107,7 @@ def check_config(config: Path | None, shown: bool) -> None:
         return
     if config is None:
         raise click.UsageError("--config FILE, or --example")
-    found = laws(read_config(config))
+    found = _loaded(read_config(config), Loader()).strict()
     click.echo(f"no errors; {len(found.policies)} policies")
 
 

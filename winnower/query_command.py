@@ -20,11 +20,9 @@ from typing import Any, TypeVar
 import click
 
 from grammar import InputError, Model
-from monitor.alerts import Alert
 from monitor.application import Application
 from monitor.query import Answer, conditions_of, find_nodes, trace
 from monitor.render import rows_table, safe, show_answer, to_json
-from monitor.render_units import alerts_and_units
 from monitor.store import Store
 from monitor.view import View
 from policies import evaluate, parse_query
@@ -182,20 +180,3 @@ def query(text: str, app: str | None, where: Where, how: str) -> None:
         click.echo(to_json(rows))
     else:
         output().print(rows_table(rows))
-
-
-@click.command("alerts")
-@click.option("--app", help="Only this application.")
-@asking("table", "json")
-def alerts(app: str | None, where: Where, how: str) -> None:
-    """What fired, with its trace."""
-    if where.url:
-        where.ask("/v1/alerts", how, {"app": app or ""})
-        return
-    with closing(Store(where.folder)) as store:
-        _known(store, app)
-        found = [alert for alert in map(Alert.decode, store.alerts()) if app in (None, alert.app)]
-    if how == "json":
-        click.echo(to_json([alert.value() for alert in found]))
-    else:
-        output().print(alerts_and_units(models_of(where.folder)[0], found))

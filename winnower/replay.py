@@ -17,6 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
 import msgspec
@@ -24,26 +25,35 @@ import msgspec
 from agent.abstraction import TAU_FILE, TAU_SOCK, Abstraction
 from agent.containers import Container, Containers
 from agent.epochs import Epoch
+from agent.instances import Instances
 from agent.lognames import LogNames, Profiles
 from agent.pipeline import Pipeline
+from agent.police import Police
 from agent.publisher import Publisher
+from agent.recorders import Recorders
 from agent.recording import Recording, open_recording, read_log
 from agent.recording_logs import logs_of
+from agent.upg import Recorder
 from grammar import InputError, answered, framed
+from grammar.finding import Finding
 from grammar.profile import Profile
 from grammar.signing import SEED, Signer, digest, unseal
 from monitor.alerts import Alert
 from monitor.monitor import Ack, Monitor
 from monitor.novelty import Settings
+from monitor.pending import verdict
 from monitor.render import to_json
 from monitor.store import FILE, Store
-from policies import Policy
+from policies.policy import Policy
 from winnower.dump import Dump
 from winnower.memory import peak_rss
 from winnower.report import Report, WorkerReport
 from winnower.staging import staging
 
 MAX_NAME: Final = 256
+MAX_ASKED: Final = 64
+FOREVER: Final = 1e9
+"""Seconds: a recording is replayed the same on every machine, however slow."""
 TARGETS: Final = {"envelope": "/v1/epochs", "words": "/v1/words"}
 
 
@@ -57,7 +67,9 @@ class Agent:
     report: WorkerReport
     source: Iterator[bytes]
     log: Path
+    judge: Judge | None = None
     pending: Epoch | None = None
+    findings: tuple[Finding, ...] = ()
     _epochs: Iterator[Epoch] = field(default_factory=lambda: iter(()))
 
     def start(self) -> None:
@@ -69,6 +81,8 @@ class Agent:
         """Read up to the next epoch's end."""
         begun = time.process_time()
         self.pending = next(self._epochs, None)
+        if self.judge is not None and self.pending is not None:
+            self.findings = self.judge.judge(self.pipeline, self.pending)
         self.report.cpu_seconds += time.process_time() - begun
 
     def _all(self) -> Iterator[Epoch]:
@@ -79,6 +93,22 @@ class Agent:
         if self.report.raw_bytes and not self.pipeline.node.events:
             hint = "a log of auditd has lines like type=SYSCALL msg=audit(TIME:SERIAL): ..."
             raise InputError("not one audit event in this log", file=str(self.log), line=1, hint=hint)
+
+
+@dataclass(slots=True)
+class Judge:
+    """Policies at one worker, and its local store: what is only possible is held against what really was."""
+
+    police: Police
+    store: Instances
+    number: int = 0
+
+    def judge(self, pipeline: Pipeline, epoch: Epoch) -> tuple[Finding, ...]:
+        """What the policies find in an epoch."""
+        found = self.police.judge(pipeline.node, epoch, self.store)
+        self.store.cut(self.number)
+        self.number += 1
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +139,11 @@ class Replay:
         """Replay everything into `store`."""
         begun = time.monotonic()
         monitor = Monitor(store, self.policies, self.settings, self.on_alert, self.thresholds.forget_after)
-        agents = [self._agent(worker) for worker in self.recording.logs]
+        with TemporaryDirectory(prefix="winnower-") as folder:
+            return monitor, self._run(monitor, Path(folder), begun)
+
+    def _run(self, monitor: Monitor, folder: Path, begun: float) -> Report:
+        agents = [self._agent(worker, folder / str(at)) for at, worker in enumerate(self.recording.logs)]
         report = Report(self.recording.name, self.epoch_millis / 1000, {agent.name: agent.report for agent in agents})
         for agent in agents:
             agent.start()
@@ -118,6 +152,7 @@ class Replay:
             for agent in agents:
                 if agent.pending is not None and agent.pending.start == start:
                     _publish(agent, agent.pending, monitor)
+                    _settle(monitor, agents)
                     agent.advance()
             monitor.end_epoch(self.epoch_millis)
             self.on_epoch(start, agents)
@@ -126,11 +161,18 @@ class Replay:
                 agent.report.lines = {key or "unjoined": n for key, n in agent.pipeline.node.logs.joined.items()}
         report.wall_seconds = time.monotonic() - begun
         report.peak_rss_bytes = peak_rss()
-        return monitor, report
+        for agent in agents:
+            if agent.judge is not None:
+                agent.judge.store.close()
+        return report
 
-    def _agent(self, worker: str) -> Agent:
+    def _agent(self, worker: str, folder: Path) -> Agent:
         containers = Containers.of(map(_sendable, self.recording.containers.get(worker, [])))
-        recorder = self.dump.of(worker) if self.dump is not None else None
+        judge = Judge(Police(tuple(self.policies), FOREVER), Instances(folder, worker)) if self.policies else None
+        recorders: list[Recorder] = [] if judge is None else [judge.store]
+        if self.dump is not None:
+            recorders.append(self.dump.of(worker))
+        recorder = Recorders(*recorders) if len(recorders) > 1 else next(iter(recorders), None)
         abstraction = Abstraction(self.thresholds.file, self.thresholds.sock)
         logs = logs_of(self.recording.logs[worker].parent, LogNames(Profiles(self.profiles))) if self.lines else None
         refresh = self.thresholds.forget_after // 2
@@ -138,7 +180,7 @@ class Replay:
         session = blake2b(f"{self.recording.name}\0{worker}".encode(), digest_size=8).digest()
         publisher = Publisher(worker, session, pipeline.epochs.lexicons)
         log = self.recording.logs[worker]
-        return Agent(worker, pipeline, publisher, WorkerReport(), read_log(log), log)
+        return Agent(worker, pipeline, publisher, WorkerReport(), read_log(log), log, judge)
 
 
 def _sendable(container: Container) -> Container:
@@ -166,13 +208,23 @@ def _publish(agent: Agent, epoch: Epoch, monitor: Monitor) -> None:
         wire.seconds += time.process_time() - begun
     for envelope in (agent.publisher.envelope, agent.publisher.again):
         begun = time.process_time()
-        body = envelope(epoch)
+        body = envelope(epoch, agent.findings)
         wire.seconds += time.process_time() - begun
         wire.deltas += agent.publisher.delta_bytes
         if msgspec.msgpack.decode(wire.ask("envelope", body, monitor.receive), type=Ack).status != "base":
             break
     agent.report.cpu_seconds += wire.seconds
     agent.report.add(epoch, wire.up, wire.down, wire.deltas, wire.seconds)
+
+
+def _settle(monitor: Monitor, agents: Sequence[Agent]) -> None:
+    """Ask the workers about matches that their findings say nothing of."""
+    stores = {agent.name: agent.judge.store for agent in agents if agent.judge is not None}
+    while waiting := monitor.alarms.pending.unasked(MAX_ASKED):
+        for one in waiting:
+            store = stores.get(one.alert.worker)
+            reply = store.answer(one.question, FOREVER) if store is not None else None
+            monitor.settle(one.question.id, verdict(reply) if reply is not None else None)
 
 
 def _signer(name: str) -> Signer:

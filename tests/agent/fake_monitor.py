@@ -29,7 +29,7 @@ from grammar import (
     decode_envelope,
     encode_extension,
 )
-from grammar.control import Answer, Enrol, Enrolled, Listen, Orders, Reply, Status, read, write
+from grammar.control import Answer, Enrol, Enrolled, Listen, Orders, Outcome, Reply, Status, read, write
 from grammar.signing import Signer, Token, digest, key_id, unseal
 
 AGENT, MONITOR = Signer(b"a" * 32), Signer(b"m" * 32)
@@ -136,7 +136,7 @@ class FakeLink:
         question = AGENT.seal("words", msgspec.msgpack.encode(dict(asked)))
         return msgspec.msgpack.decode(self._ask("/v1/words", question), type=dict[str, bytes])
 
-    def listen(self, revision: int, wait_millis: int) -> Orders:
+    def listen(self, revision: int, wait_millis: int, outcomes: tuple[Outcome, ...] = ()) -> Orders:
         return read(self._ask("/v1/listen", AGENT.seal("listen", write(Listen("w", revision, 0)))), Orders)
 
     def reply(self, sealed: bytes, question: bytes) -> None:

@@ -146,7 +146,7 @@ def test_the_names_of_own_descriptors_lead_to_what_they_hold() -> None:
 def test_an_unnamed_temporary_file_is_an_object_of_its_own() -> None:
     world = World().open("/tmp", 3, RDWR | 0x410000, paths=[path("/tmp")]).write(3)
     world.open("/tmp", 3, RDWR | 0x410000, paths=[path("/tmp")], pid=200).read(3, pid=200)
-    assert ("File /tmp/{any}", "write", P) in world.edges()
+    assert ("File /tmp/#{int}", "write", P) in world.edges()
     assert P not in world.causes(Q)
 
 
@@ -325,7 +325,7 @@ def test_a_link_is_a_second_name_for_the_content() -> None:
     assert {P, "File /a"} <= world.causes(Q)
     world = World().open("/tmp", 3, RDWR | 0x410000, paths=[path("/tmp")]).write(3)
     world.call("linkat", a0=AT_CWD, a2=AT_CWD, paths=[path("/proc/self/fd/3"), made("/b")]).open("/b", 3, pid=200)
-    assert {P, "File /tmp/{any}"} <= world.causes(Q)
+    assert {P, "File /tmp/#{int}"} <= world.causes(Q)
 
 
 # One's own words, versions
@@ -360,3 +360,19 @@ def test_absurd_numbers_are_no_error(name: str) -> None:
         world.call(call, **fields, exit=name if name != "?" else 5, paths=[path("/x")])
         world.call(call, **fields, exit="9" * 5_000, paths=[path("/x")])
     assert (P, "read", "File /a") in world.open("/b", 9).edges()
+
+
+@pytest.mark.parametrize(
+    ("mode", "operation"),
+    [(0o4755, "chmod_setuid"), (0o2755, "chmod_setuid"), (0o2644, "chmod"), (0o755, "chmod")],
+)
+def test_a_mode_that_lends_rights_is_told_from_the_others(mode: int, operation: str) -> None:
+    world = World().call("fchmodat", a0=AT_CWD, a2=mode, paths=[path("/tmp/x")])
+    world.call("chmod", a1=mode, paths=[path("/tmp/y")]).open("/tmp/z", 3, WRONLY).call("fchmod", a0=3, a1=mode)
+    told = {edge for edge in world.edges() if "chmod" in edge[1]}
+    assert told == {(f"File /tmp/{name}", operation, P) for name in "xyz"}
+
+
+def test_a_directory_with_a_group_bit_lends_nothing() -> None:
+    world = World().call("chmod", a1=0o2775, paths=[path("/var/log/journal", DIRECTORY)])
+    assert ("File /var/log/journal", "chmod", P) in world.edges()

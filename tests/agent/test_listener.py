@@ -10,7 +10,8 @@ from fake_monitor import AGENT, FakeLink, FakeMonitor
 from agent.backoff import Backoff
 from agent.link import BusyError, RefusedError
 from agent.listener import MAX_QUESTIONS, Listener, fitting
-from grammar.control import Control, Instance, Link, Orders, Question, Reply, read, write
+from grammar.control import Control, Link, Orders, Question, Reply, read, write
+from grammar.finding import Instance
 
 
 def listening(monitor: FakeMonitor, answer: object = None) -> Listener:

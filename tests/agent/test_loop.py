@@ -25,6 +25,7 @@ from agent.memory import Cut, Memory, recall
 from agent.pipeline import Pipeline
 from grammar.control import Control, read
 from grammar.envelope import Run
+from grammar.finding import Finding
 
 
 @dataclass
@@ -60,6 +61,9 @@ class FakeWorld:
 
     def counters(self) -> tuple[int, ...]:
         return (1, 64, 0)
+
+    def findings(self, memory: Memory, epoch: Epoch) -> tuple[Finding, ...]:
+        return ()
 
     def runs(self) -> tuple[Run, ...]:
         return ()

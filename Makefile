@@ -7,7 +7,7 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: demo test lint fuzz live testbed faults oracle lock clean help
+.PHONY: demo test lint fuzz live testbed faults oracle peers lock clean help
 
 PYTHON ?=
 ARGS ?=
@@ -57,6 +57,9 @@ oracle: ## the static engine against angr, in an environment of its own (.venv-s
 	@echo "oracle: pytest tests/agent/static"
 	@.venv-static/bin/pytest -n 2 tests/agent/static $(ARGS)
 
+peers: $(VENV)/.dev ## other Cypher engines, in an environment of their own (.venv-peers), for bench/tck.py --peers and bench/queries.py
+	@$(BIN)/python bench/testbed/peers.py
+
 lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "lock: $(PIPTOOLS)" && $(BIN)/pip install -q $(PIPTOOLS)
 	@echo "lock: requirements.lock" && $(call compile,requirements.lock,)
@@ -65,7 +68,7 @@ lock: $(BIN)/pip ## write both lock files again from pyproject.toml (ARGS=--upgr
 	@echo "lock: requirements-static.lock" && $(call compile,requirements-static.lock,--extra static --extra dev)
 
 clean: ## remove .venv, .testbed, build output and every cache
-	@rm -rf $(VENV) .venv-static .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-static .venv-peers .testbed build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list

@@ -4,7 +4,10 @@ Rules of this file
     - The subgraph is what the states of the match stand for, with all that lies within the query's reach of them,
       whatever way the edges point: what a negated pattern looks for is in it too. If a limit cut it, or something in it
       is known only as a pattern, nobody can tell (`open`); but what only asks for what is there is `seen` all the same.
-    - A real match counts for a match of the model if the labels at its ends are the same.
+    - At the rim of the subgraph things look absent that are not: where absence or numbers count, a real match is
+      believed only if its ends were asked about.
+    - A real match counts for a match of the model if the labels at its ends are the same; of a group, if any of it was
+      asked about: which labels stand at its ends depends on what else is in it.
     - From any thread: the local store can be asked while it is written.
 
 Complexity: as `agent.instance_ball`; and what evaluating the query on the subgraph costs, bounded by `LIMITS`.
@@ -13,22 +16,24 @@ Source: issue "policies and questions", item 3 (confirmed or dismissed by the wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
 
+from agent.segments import sendable
 from grammar import InputError, Relabel
 from grammar.control import Question, Reply
 from grammar.finding import Instance, Verdict
 from policies import parse_query
-from policies.evaluate import evaluate
+from policies.deeds import deeds
 from policies.graph import Meaning
 from policies.instances import InstanceGraph
-from policies.limits import LimitError, Limits, Match
-from policies.reach import is_positive, reach_of, turns_of
+from policies.limits import Limits, Match
+from policies.reach import Shape, shape_of
 from policies.syntax import Query
 
 LIMITS: Final = Limits(rows=10_000, steps=500_000)
@@ -36,6 +41,8 @@ MOST: Final = 20_000
 """Instances that are looked at."""
 SHOWN: Final = 8
 """Instances that a finding names."""
+MAX_STATES: Final = 500
+"""States that are asked about: of more, nobody can tell that nothing was seen."""
 
 
 class Store(Protocol):
@@ -51,46 +58,53 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """Matches of a query among real vertices: `whole` says whether all that matters was looked at.
+    """Matches of a query among real vertices: `whole` says whether all that matters was looked at."""
 
-    A `positive` query asks for nothing to be absent, and counts nothing: more of the graph takes no match away.
-    """
-
+    shape: Shape
     graph: InstanceGraph
     matches: tuple[Match, ...]
     whole: bool
-    positive: bool
 
     def verdict(self, ends: Iterable[str]) -> tuple[Verdict, tuple[Instance, ...]]:
         """What they say of a match with these labels at its ends, and which vertices show it."""
-        wanted = tuple(ends)
+        wanted = tuple(map(sendable, ends))
         relabel = Relabel([label for label in wanted if "{" in label])
-        maybe = False
+        maybe, shape = False, self.shape
         for match in self.matches:
             nodes = [self.graph.by_id[node] for node in match.nodes]
-            found = tuple(relabel(nodes[at].label) for at in (0, -1))
-            if found != wanted and tuple(nodes[at].label for at in (0, -1)) != wanted:
+            first, last = nodes[0], nodes[-1]
+            if shape.grouped:
+                known = any(one.asked for one in nodes)
+            elif wanted in ((first.label, last.label), (relabel(first.label), relabel(last.label))):
+                known = shape.positive or (first.asked and last.asked)
+            else:
                 continue
-            if match.certain and (self.whole or self.positive):
+            if match.certain and known and (self.whole or shape.positive):
                 return "seen", tuple(nodes[:SHOWN])
             maybe = True
         return ("open" if maybe or not self.whole else "unseen"), ()
 
 
 def real_matches(store: Store, query: Query, question: Question, within: float) -> Real:
-    """The query's matches in the neighbourhood of the question's states, after at most about `within` seconds."""
-    reply = store.around(_around(question, reach_of(query)), turns_of(query), within)
-    whole = not reply.cut and not reply.lost
+    """The query's matches in the neighbourhood of the question's states, after at most about `within` seconds.
+
+    Of more than `MAX_STATES` states only the first are looked at.
+    """
+    shape, deadline = shape_of(query), time.monotonic() + within
+    asked = msgspec.structs.replace(
+        question,
+        policy="",
+        ends=(),
+        states=question.states[:MAX_STATES],
+        depth=0 if shape.reach is None else max(1, shape.reach),
+        limit=MOST,
+    )
+    reply = store.around(asked, shape.turns, within)
+    whole = not reply.cut and not reply.lost and len(question.states) <= MAX_STATES
     graph = InstanceGraph(reply.instances, reply.links)
-    try:
-        matches = tuple(evaluate(query, graph, limits=LIMITS, meaning=Meaning.CONCRETE))
-    except LimitError as error:
-        matches, whole = tuple(error.matches), False
-    return Real(graph, tuple(match for match in matches if match.nodes), whole, is_positive(query))
-
-
-def _around(question: Question, reach: int | None) -> Question:
-    return msgspec.structs.replace(question, policy="", ends=(), depth=reach or 0, limit=MOST)
+    limits = replace(LIMITS, seconds=max(0.1, deadline - time.monotonic()))
+    found = deeds(shape, graph, None, Meaning.CONCRETE, limits, time.monotonic)
+    return Real(shape, graph, tuple(found.matches), whole and not found.trouble)
 
 
 def verdict_of(store: Store, question: Question, within: float) -> Reply:

@@ -24,11 +24,13 @@ from agent.epochs import Epoch
 from grammar import CodecError, Delta, Lexicon, Sighting, State, Transition, decode_delta
 from grammar.codec import delta_writer
 from grammar.envelope import Run
-from grammar.finding import MAX_FINDINGS, Finding
+from grammar.finding import MAX_UNITED, Finding
 from grammar.wire import MAX_ITEMS, STORED
 
 MAX_PLAIN: Final = 4 << 20
 """Bytes of deltas in one entry; an envelope holds four times as much."""
+MAX_TEXT: Final = 1 << 20
+"""Characters in the findings of one entry."""
 MAX_UNPACKED: Final = 16 << 20
 TRUSTED: Final = 16 * MAX_ITEMS
 """The purse for reading what this agent itself has written."""
@@ -137,8 +139,24 @@ def unite(first: Entry, second: Entry) -> Entry:
         epochs=first.epochs + second.epochs,
         kernel=second.kernel or first.kernel,
         news=first.news + second.news,
-        findings=(first.findings + second.findings)[: 4 * MAX_FINDINGS],
+        findings=_latest(first.findings + second.findings),
     )
+
+
+def _latest(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Of each match the last word, but for `seen`, which stays; what is real before what is not."""
+    found: dict[tuple[str, ...], Finding] = {}
+    for one in findings:
+        key = one.policy, one.app, one.container, *one.ends
+        if key not in found or found[key].verdict != "seen":
+            found[key] = one
+    ranked = sorted(found.values(), key=lambda one: one.verdict != "seen")
+    size = 0
+    for at, one in enumerate(ranked):
+        size += sum(map(len, one.ends)) + sum(len(f"{i.label}{i.name}{i.command}") for i in one.instances)
+        if at >= MAX_UNITED or size > MAX_TEXT:
+            return tuple(ranked[:at])
+    return tuple(ranked)
 
 
 def _summed(*counts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -31,7 +31,7 @@ from agent.instance_ball import Ball
 from agent.instance_files import Budget, Entry, Lookup, SegmentFiles
 from agent.instance_walk import Reader, Walk
 from agent.loss import Loss
-from agent.segment_rows import UNSEALED, Rows
+from agent.segment_rows import FIELDS, UNSEALED, Rows
 from agent.segments import Head, Packer, Segment, Stamp
 from agent.upg import Scope
 from grammar import CodecError
@@ -47,6 +47,7 @@ FORGOTTEN: Final = "instances_forgotten"
 DEADLINE: Final = 2.0
 _FOREVER: Final = 1 << 62
 Told = tuple[tuple[Instance, ...], tuple[Link, ...]]
+Opened = tuple[int, Segment | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,30 @@ class Instances:
 
     def around(self, question: Question, turns: int, within: float = DEADLINE) -> Reply:
         """All that lies around the vertices in question, whatever way the edges point (`agent.instance_ball`)."""
-        return self._walked(question, within, lambda walk: Ball(walk, turns).run())
+        return self.still().around(question, turns, within)
 
-    def _walked(self, question: Question, within: float, run: Callable[[Walk], Told]) -> Reply:
+    def still(self) -> Still:
+        """As it is now: the open columns are copied once for several questions."""
+        return Still(self)
+
+    def stirred(self, scope: Scope, states: frozenset[int]) -> tuple[bool, bool]:
+        """Whether vertices of these states are new since the last cut; whether edges between older vertices are.
+
+        In the thread that records, when all is sealed.
+        """
+        if self._open.part:
+            return True, True  # some of it has been written already
+        rows = self._rows.get(scope)
+        if rows is None:
+            return False, False
+        first, edges = rows.first, rows.edges
+        return not states.isdisjoint(rows.states), any(map(first.__gt__, map(max, edges[0::FIELDS], edges[2::FIELDS])))
+
+    def _walked(
+        self, question: Question, within: float, run: Callable[[Walk], Told], opened: Opened | None = None
+    ) -> Reply:
         deadline = time.monotonic() + within
-        opened = self._opened()
+        opened = opened or self._opened(question.container)
         with Lookup() as lookup:
             reader = Reader(lookup, *self._without_twice(opened))
             walk = Walk(reader, question, lambda: time.monotonic() > deadline)
@@ -174,15 +194,17 @@ class Instances:
             lost={cause: number for cause, number in lost.items() if number},
         )
 
-    def _opened(self) -> tuple[int, Segment | None]:
-        """The open columns as they are now, as far as they are settled, and the number of their segment."""
+    def _opened(self, container: str = "") -> Opened:
+        """The open columns (of a container) as they are now, as far as they are settled, and their segment's number."""
         opened = self._open
-        copies = [rows.frozen().split()[0] for rows in list(opened.rows.values())]
-        held = [rows for rows in copies if rows]
+        numbered = self._numbered(list(opened.rows.values()))
+        there = [(number, rows) for number, rows in numbered if container in ("", rows.scope.container)]
+        copies = [(number, rows.frozen().split()[0]) for number, rows in there]
+        held = [(number, rows) for number, rows in copies if rows]
         if not held or self.epoch <= self._stored:
             return opened.serial, None
         stamp = Stamp(self.life, self.epoch, opened.part)
-        return opened.serial, Packer().pack(stamp, self._numbered(held), dict(self._commands))
+        return opened.serial, Packer().pack(stamp, held, dict(self._commands))
 
     def _without_twice(self, opened: tuple[int, Segment | None]) -> tuple[list[Entry], Segment | None]:
         """The segments on disk now, and the open one unless it has become one of them."""
@@ -273,6 +295,21 @@ class Instances:
         except CodecError:
             self.files.damaged += 1
             return None
+
+
+class Still:
+    """A store at one moment."""
+
+    def __init__(self, store: Instances) -> None:
+        self.worker, self._store = store.worker, store
+        self._opened: dict[str, Opened] = {}
+
+    def around(self, question: Question, turns: int, within: float = DEADLINE) -> Reply:
+        """As `Instances.around`."""
+        opened = self._opened.get(question.container)
+        if opened is None:
+            opened = self._opened[question.container] = self._store._opened(question.container)
+        return self._store._walked(question, within, lambda walk: Ball(walk, turns).run(), opened)
 
 
 def _again(head: Head | None, life: int, told: int) -> bool:

@@ -31,18 +31,17 @@ class Properties:
         self._known: dict[int, Mapping[str, Value]] = {}
 
     def of(self, number: int) -> Mapping[str, Value]:
-        """What the label says; a command line once there is one."""
+        """What the label says."""
         found = self._known.get(number)
-        command = self.states.commands.get(number, "")
-        if found is None or (command and "command" not in found):
-            found = self._known[number] = state_properties(self.states.states[number][0], command)
+        if found is None:
+            found = self._known[number] = state_properties(self.states.states[number][0])
         return found
 
 
 class ScopeGraph:
     """One scope's states and transitions."""
 
-    __slots__ = ("_causes", "_effects", "_having", "_nodes", "known", "properties_of_state", "scope")
+    __slots__ = ("_causes", "_effects", "_having", "_labels", "_nodes", "known", "properties_of_state", "scope")
 
     def __init__(self, scope: Scope, properties: Properties) -> None:
         self.scope, self.properties_of_state = scope, properties
@@ -50,6 +49,7 @@ class ScopeGraph:
         self._effects: dict[str, list[Edge]] = {}
         self._having: dict[str, list[str]] = {}
         self._nodes: dict[str, int] = {}
+        self._labels: dict[str, tuple[str, ...]] = {}
         self.known: set[Transition] = set()
         self.grow(scope.seen, scope.counts)
 
@@ -65,6 +65,17 @@ class ScopeGraph:
         for number in states:
             self._node(number)
 
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def number(self, node: str) -> int:
+        """The worker's number of a state."""
+        return self._nodes[node]
+
+    def label(self, node: str) -> str:
+        """The label of a node."""
+        return self.state(node)[0]
+
     def state(self, node: str) -> tuple[str, tuple[str, ...]]:
         """Label and context of a node."""
         return self.scope.states.states[self._nodes[node]]
@@ -75,7 +86,7 @@ class ScopeGraph:
 
     def labels(self, node: str) -> tuple[str, ...]:
         """Its kind."""
-        return (kind_of(self.state(node)[0]),)
+        return self._labels[node]
 
     def having(self, label: str) -> Collection[str]:
         """All states of a kind."""
@@ -98,5 +109,6 @@ class ScopeGraph:
         if node not in self._nodes:
             self._nodes[node] = number
             kind = kind_of(self.scope.states.states[number][0])
+            self._labels[node] = (kind,)
             self._having.setdefault(kind, []).append(node)
         return node

@@ -130,7 +130,8 @@ class Sender:
 
     def _convey(self, held: Held) -> str:
         """Run the script of one entry."""
-        shares = self.link.lanes(sorted({app for app, _ in held.entry.deltas}))
+        named = {app for app, _ in held.entry.deltas} | {one.app for one in held.entry.findings}
+        shares = self.link.lanes(sorted(named))
         session = self.ledger.session
         author = Author(self.name, self.signer, session, self.vocabulary)
         script = convey(held, shares, self.ledger.head, author)

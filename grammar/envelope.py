@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from grammar.errors import CodecError
-from grammar.finding import Finding, Number
+from grammar.finding import Findings, Number
 
 MAX_ENVELOPE: Final = 16 << 20
 
@@ -59,7 +59,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fiel
     control: Number = 0
     runs: tuple[Run, ...] = ()
     kernel: tuple[Number, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: Findings = ()
 
     @property
     def is_heartbeat(self) -> bool:

@@ -24,6 +24,10 @@ Verdict = Literal["seen", "unseen", "open"]
 
 MAX_FINDINGS: Final = 64
 """Findings of one epoch; of a match without a finding the monitor asks."""
+MAX_UNITED: Final = 4 * MAX_FINDINGS
+"""Findings of one envelope: of epochs that were united."""
+MAX_SHOWN: Final = 64
+"""Instances in one finding."""
 
 
 class Instance(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -48,4 +52,7 @@ class Finding(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     ends: tuple[Label, Label]
     verdict: Verdict
     time: Number = 0
-    instances: tuple[Instance, ...] = ()
+    instances: Annotated[tuple[Instance, ...], msgspec.Meta(max_length=MAX_SHOWN)] = ()
+
+
+Findings = Annotated[tuple[Finding, ...], msgspec.Meta(max_length=MAX_UNITED)]

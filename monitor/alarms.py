@@ -3,6 +3,8 @@
 Rules of this file
     - A policy is evaluated on what one replica has shown. A match that the labels prove is an alert; of one that they
       only allow, the worker's findings decide, else the worker is asked (`monitor.pending`).
+    - A worker's word counts for its own containers only, `seen` before all else. It may come without news: what was
+      not seen before is no new behaviour when it is. Then the policy is asked about the states that it speaks of.
     - What has been told is not told again, nor too often: `monitor.lifecycle` judges every alert.
     - Called inside the monitor's transaction; alerts are told after it (`monitor.monitor`).
 
@@ -19,7 +21,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from grammar import Evidence, Item, Replica
+from grammar import Evidence, Item, Model, Replica, kind_of
 from grammar.control import Question
 from grammar.finding import Finding, Verdict
 from monitor.actions_state import load_lifecycle, save_lifecycle
@@ -37,12 +39,17 @@ from policies.policy import Policy
 
 MAX_OPEN: Final = 16
 """Matches of one policy in one container that are asked about at once."""
-MAX_STATES: Final = 200
+MAX_STATES: Final = 500
+"""What a worker looks at (`agent.confirm`): from one more it knows that it was not asked about all."""
 
 Found = Mapping[tuple[str, str, str], Sequence[Finding]]
 """What a worker has found, by application, container and policy."""
 Heard = Mapping[tuple[str, ...], Finding]
 """What it has found of one policy in one container, by the labels at the ends."""
+RANK: Final = {"unseen": 0, "open": 1, "seen": 2}
+"""Labels that have become one say of their union what says most."""
+MAX_RECALLED: Final = 16
+"""Findings without news that are looked into, of one worker at once."""
 
 
 class Case(NamedTuple):
@@ -137,6 +144,23 @@ class Alarms:
             found += self._judged(app, replica, matches, news.findings.get(replica.worker, {}))
         return found
 
+    def recalled(self, app: Application, worker: str, findings: Sequence[Finding]) -> list[Alert]:
+        """What a worker has seen by now of matches that are no news; of each that has not been told, the alerts."""
+        by_id = {policy.id: policy for policy in self.policies if policy.applies_to(app.name)}
+        alerts: list[Alert] = []
+        for one in dict.fromkeys(findings):
+            policy, replica = by_id.get(one.policy), Replica(worker, one.container)
+            if policy is None or one.verdict != "seen" or replica not in app.shown:
+                continue
+            shown, ends = self.shown(app), set(map(app.model.relabel, one.ends))
+            kinds = shown.held.get(replica, {})
+            nodes = [node for kind in {kind_of(end) for end in ends} for node in kinds.get(kind, ())]
+            touched = {node for node in nodes if _plain(shown.states[node].label) in ends}
+            if touched:
+                matches = matches_of(View(shown, replica), touched, (policy,))
+                alerts += self._judged(app, replica, matches, {(app.name, one.container, policy.id): (one,)}, only=True)
+        return alerts
+
     def settle(self, ident: bytes, verdict: Verdict | None) -> list[Alert]:
         """A worker has answered (None: it has not): what that makes of the match that waited for it."""
         one = self.pending.waiting.get(ident)
@@ -148,19 +172,22 @@ class Alarms:
             return []
         return self.raised(confirmed(one.alert, seen=verdict == "seen"), one.terms)
 
-    def _judged(self, app: Application, replica: Replica, matches: Matches, found: Found) -> list[Alert]:
-        """What becomes of the matches in one replica."""
+    def _judged(
+        self, app: Application, replica: Replica, matches: Matches, found: Found, *, only: bool = False
+    ) -> list[Alert]:
+        """What becomes of the matches in one replica; `only` of those of which the worker has said something."""
         alerts: list[Alert] = []
-        for policy, told, cut in matches:
-            if cut:
-                self._lose(replica.worker, "policy_limit", 1)
+        for policy, told, trouble in matches:
+            if trouble:
+                self._lose(replica.worker, f"policy_{trouble}", 1)
             if not told:
                 continue
             terms = Terms(policy.rate_limit.count, policy.rate_limit.millis, policy.rearm_millis)
             case = Case(policy, self._scene(app, replica), View(self._shown[app.name], replica), terms)
-            findings = found.get((app.name, replica.container, policy.id), ())
-            heard = {tuple(map(case.scene.model.relabel, one.ends)): one for one in findings}
-            fresh = [one for one in told if one.nodes and not self._is_told(case, one, heard)]
+            heard = _heard(case.scene.model, found.get((app.name, replica.container, policy.id), ()))
+            fresh = [one for one in told if not self._is_told(case, one, heard)]
+            if only:
+                fresh = [one for one in fresh if _plain_ends(case, one) in heard]
             if fresh:
                 alerts += self._sorted_out(case, fresh, heard)
         return alerts
@@ -171,7 +198,7 @@ class Alarms:
         unknown: dict[tuple[str, str], list[Match]] = {}
         answers: list[Finding] = []
         for match in matches:
-            ends = ends_of(case.view, match)
+            ends = _plain_ends(case, match)
             said = heard.get(ends)
             seen = said is not None and said.verdict == "seen"
             if match.certain or seen:
@@ -193,32 +220,50 @@ class Alarms:
 
     def _asked(self, case: Case, alert: Alert, group: Sequence[Match]) -> bool:
         """Whether the worker will be asked."""
-        model, ends = case.scene.model, ends_of(case.view, group[0])
+        model, ends = case.scene.model, _plain_ends(case, group[0])
         wanted = {case.view.shown.states[node] for match in group for node in match.nodes}
         known = model.source.states if model.source is not None else model.states
-        base = sorted(one for one in known if model.state_of(one) in wanted)[:MAX_STATES]
+        base = sorted(one for one in known if model.state_of(one) in wanted)[: MAX_STATES + 1]
         question = Question(
             ident_of(alert, ends),
             model.app,
             tuple((_plain(one.label), tuple(map(_plain, one.context))) for one in base),
             container=case.scene.replica.container,
             policy=case.policy.source,
-            ends=tuple(map(_plain, ends)),
+            ends=ends,
         )
         return self.pending.add(Waiting(alert, question, case.terms))
 
     def _is_told(self, case: Case, match: Match, heard: Heard) -> bool:
         at = case.scene.replica
         where = (case.policy.id, at.worker, at.container)
-        said = heard.get(ends_of(case.view, match))
+        said = heard.get(_plain_ends(case, match))
         sure = match.certain or (said is not None and said.verdict == "seen")
         certainty: Certainty = "certain" if sure else "possible"
-        return self.lifecycle.silent(where, deed(case.view, match), case.scene.time, certainty, case.terms)
+        told = deed(ends_of(case.view, match, case.policy))
+        return self.lifecycle.silent(where, told, case.scene.time, certainty, case.terms)
 
 
 def confirmed(alert: Alert, *, seen: bool) -> Alert:
     """A possible match after its worker was asked: it has seen it, or nobody can say."""
     return msgspec.structs.replace(alert, confirmed="worker" if seen else "unanswered")
+
+
+def _heard(model: Model, findings: Sequence[Finding]) -> dict[tuple[str, ...], Finding]:
+    """Findings by the labels that the model has for their ends."""
+    found: dict[tuple[str, ...], Finding] = {}
+    for one in findings:
+        ends = tuple(map(model.relabel, one.ends))
+        known = found.get(ends)
+        if known is None or RANK[one.verdict] >= RANK[known.verdict]:
+            found[ends] = one
+    return found
+
+
+def _plain_ends(case: Case, match: Match) -> tuple[str, str]:
+    """As a worker says them."""
+    first, last = ends_of(case.view, match, case.policy)
+    return _plain(first), _plain(last)
 
 
 def _plain(text: str) -> str:

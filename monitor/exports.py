@@ -196,4 +196,3 @@ def picture_of_rows(rows: Rows) -> Picture:
     if rows.rows and not found.nodes:
         notes.append("no node in these rows: RETURN nodes, relationships or paths to draw them")
     return Picture(found.nodes, tuple(found.edges), frozenset(), tuple(notes))
-

@@ -25,7 +25,7 @@ _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://g
 def graphml(picture: Picture) -> str:
     """The picture as one directed graph."""
     nodes = {ident: _without_id(node) for ident, node in picture.flat_nodes().items()}
-    edges = [{"relation": edge.relation} | _plain(edge.properties()) for edge in picture.edges]
+    edges = [_plain({"relation": edge.relation, **edge.properties()}) for edge in picture.edges]
     node_keys, edge_keys = _keys(nodes.values(), "n"), _keys(edges, "e")
     lines = [_HEAD]
     for keys, held, what in ((node_keys, nodes.values(), "node"), (edge_keys, edges, "edge")):

@@ -39,8 +39,8 @@ class Picture:
         edges = []
         for edge in self.edges:
             ends = edge.effect, edge.cause
-            told = {"source": edge.effect, "target": edge.cause, "key": seen[ends], "relation": edge.relation}
-            edges.append(told | edge.properties())
+            told: dict[str, object] = {"source": edge.effect, "target": edge.cause, "key": seen[ends]}
+            edges.append({**told, "relation": edge.relation, **edge.properties()})
             seen[ends] += 1
         graph = {"start": sorted(self.starts)} | ({"notes": list(self.notes)} if self.notes else {})
         nodes = [{**node, "id": ident} for ident, node in self.nodes.items()]

@@ -12,6 +12,7 @@ Source: W3C PROV-DM, PROV-JSON (member submission); design section 2 (UPG).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from urllib.parse import quote
 
 from grammar import InputError
 from monitor.exports_picture import Picture, Plain
-from monitor.render import safe
+from monitor.render import safe, to_json
 from policies import Edge
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def prov(picture: Picture) -> str:
         add(_name(ident), other_attributes=_attributes(node, str(node.get("kind", "")), str(node.get("label", ""))))
     for edge in picture.edges:
         _relate(document, edge, (edge.effect in active, edge.cause in active))
-    return (document.serialize(format="json", indent=1) or "") + "\n"
+    return to_json(json.loads(document.serialize(format="json") or "{}"))
 
 
 def _relate(document: ProvDocument, edge: Edge, active: tuple[bool, bool]) -> None:

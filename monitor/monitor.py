@@ -42,7 +42,7 @@ from grammar import (
 from grammar.control import Status
 from grammar.finding import Verdict as Found
 from monitor.activity import Activity
-from monitor.alarms import Alarms, News
+from monitor.alarms import MAX_RECALLED, Alarms, News
 from monitor.alerts import Alert
 from monitor.application import FORGET_AFTER, Application
 from monitor.behaviour import HOST, by_engine
@@ -162,6 +162,7 @@ class Monitor:
             results = [self._take(one, group) for one in envelopes]
             for name, heard in group.merged().items():
                 group.alerts += self._news(self.apps[name], heard, group)
+            group.alerts += self._recalled(group)
             also()
         self._tell(group.alerts)
         return results
@@ -421,6 +422,19 @@ class Monitor:
             judge = self._judges[app] = Novelty(self.settings)
         return judge
 
+    def _recalled(self, group: Group) -> list[Alert]:
+        """What workers have seen by now of matches that are no news; of one worker so much at once, no more."""
+        alerts: list[Alert] = []
+        room: Counter[str] = Counter()
+        for worker, found in group.found.items():
+            for (name, _, _), findings in found.items():
+                seen = [one for one in findings if one.verdict == "seen"]
+                seen = seen[: MAX_RECALLED - room[worker]]
+                room[worker] += len(seen)
+                if seen and name in self.apps:
+                    alerts += self.alarms.recalled(self.apps[name], worker, seen)
+        return alerts
+
     def _judge_of(self, app: Application) -> Novelty:
         """The judge of an application that comes from the store."""
         judge = Novelty(self.settings, *self.store.judge(app.name), active=self.store.active(app.name))
@@ -457,6 +471,9 @@ class Monitor:
             for replica in replicas:
                 fresh.setdefault(replica, []).append(item)
             if not isinstance(item, Transition):
+                lone = shown.id_of(app.model.state_of(item))
+                for replica in replicas:
+                    touched.setdefault(replica, set()).add(lone)
                 continue
             effect, cause = app.model.state_of(item.effect), app.model.state_of(item.cause)
             moved = Transition(effect, item.relation, item.operation, cause)

@@ -65,10 +65,10 @@ class Rows:
         found, writer = Cells(self.columns, [], self.notes), Writer()
         try:
             for model, row in self.rows:
-                told = {"app": model.app, "match": _match(row)}
+                cells = {"app": model.app, "match": _match(row)}
                 for name, value in zip(self.own, row.values, strict=True):
-                    told[name] = writer.cell(model, value, labels=labels)
-                found.rows.append([told[name] for name in found.columns])
+                    cells[name] = writer.cell(model, value, labels=labels)
+                found.rows.append([cells[name] for name in found.columns])
         except SpentError as error:
             found.notes.append(f"{len(found.rows):,} rows are shown: {error}")
         return found
@@ -79,7 +79,9 @@ class Rows:
         writer, cut = Writer(), self.cut
         try:
             for model, row in self.rows:
-                told: dict[str, object] = {"app": model.app} | ({"match": _match(row)} if self.possible else {})
+                told: dict[str, object] = {"app": model.app, "match": _match(row)}
+                if not self.possible:
+                    del told["match"]
                 told |= {name: writer.json(model, value) for name, value in zip(self.own, row.values, strict=True)}
                 found.append(told)
         except SpentError as error:
@@ -132,6 +134,7 @@ def ask(
     query: Query,
     views: Views,
     tick: Callable[[], float],
+    *,
     parameters: Mapping[str, Value] | None = None,
     limits: Limits = LIMITS,
 ) -> Rows:
@@ -140,14 +143,21 @@ def ask(
     own, cut = compiled(query).columns, ""
     try:
         end = tick() + limits.seconds
+
+        def clock() -> float:
+            if tick() > end:
+                raise SpentError(f"more than {limits.seconds:g} s")
+            return 0.0
+
         for model in models:
-            view = views.of(model)
-            left = replace(limits, rows=limits.rows - len(found), seconds=end - tick())
-            result = run(query, view, meaning=Meaning.STATES, parameters=parameters or {}, limits=left, clock=tick)
+            left = replace(limits, rows=limits.rows - len(found))
+            view, given = views.of(model), parameters or {}
+            result = run(query, view, meaning=Meaning.STATES, parameters=given, limits=left, clock=clock)
             found += [(model, row) for row in result.rows]
     except LimitError as error:
         found += [(model, row) for row in error.result.rows]
-        cut = f"{error.message} ({error.hint})"
+        what = f"more than {limits.rows:,} rows" if error.message.endswith("rows") else error.message
+        cut = f"{what} ({error.hint})"
     except SpentError as error:
         cut = str(error)
     possible = any(not row.certain for _, row in found)

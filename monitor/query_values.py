@@ -117,5 +117,3 @@ def parameter(value: object, depth: int = MAX_NESTING) -> Value:
     if isinstance(value, dict):
         return {str(name): parameter(one, depth - 1) for name, one in value.items()}
     raise InputError("a parameter that is no JSON")
-
-

@@ -26,9 +26,12 @@ from monitor.trace import shortest, through
 from monitor.view import Shown, View
 from policies.limits import Match
 from policies.policy import Policy
+from policies.reach import shape_of
 from policies.values import rendered
 
 MAX_NODES: Final = 64
+MAX_LINE: Final = 1_000
+"""Characters of a line in a summary: a worker has sent them."""
 SEVERITIES: Final = {Weight.READS: "low", Weight.WRITES: "medium", Weight.CONNECTS: "high", Weight.RUNS: "high"}
 _TOLD: Final = {Weight.CONNECTS: 4, Weight.WRITES: 3, Weight.RUNS: 2, Weight.READS: 1}
 
@@ -58,7 +61,7 @@ def violation(scene: Scene, policy: Policy, view: View, matches: Sequence[Match]
         nodes=tuple(dict.fromkeys(node for match in matches for node in match.nodes))[:MAX_NODES],
         trace=through(view, first.edges) or shortest(view, first.nodes[0]),
         lost=dict(scene.lost),
-        deeds=tuple(dict.fromkeys(deed(view, match) for match in matches)),
+        deeds=tuple(dict.fromkeys(deed(ends_of(view, match, policy)) for match in matches)),
         certainty="certain" if any(match.certain for match in matches) else "possible",
         techniques=policy.techniques,
         maturity=policy.maturity,
@@ -67,21 +70,26 @@ def violation(scene: Scene, policy: Policy, view: View, matches: Sequence[Match]
     )
 
 
-def ends_of(view: View, match: Match) -> tuple[str, str]:
-    """The labels at the ends of a match: what it is about, whatever the contexts and the way between."""
-    return view.label(match.nodes[0]), view.label(match.nodes[-1])
+def ends_of(view: View, match: Match, policy: Policy | None = None) -> tuple[str, str]:
+    """The labels that tell what a match is about, whatever the contexts and the way between: mostly those at its ends.
+
+    Without a policy, the match is that of a query that groups nothing.
+    """
+    if policy is None:
+        return view.label(match.nodes[0]), view.label(match.nodes[-1])
+    return shape_of(policy.query).ends(match, view.label)
 
 
-def deed(view: View, match: Match) -> str:
+def deed(ends: tuple[str, str]) -> str:
     """A hash of the labels at the ends."""
-    return blake2b("\0".join(ends_of(view, match)).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    return blake2b("\0".join(ends).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def seen_by(alert: Alert, findings: Sequence[Found]) -> Alert:
     """The same, borne out by what its worker has found: real processes and files are in its summary."""
     if not findings:
         return alert
-    told = dict.fromkeys(_line(one) for finding in findings for one in finding.instances)
+    told = dict.fromkeys(_line(one)[:MAX_LINE] for finding in findings for one in finding.instances)
     return msgspec.structs.replace(alert, confirmed="worker", summary=(*alert.summary, *told)[:MAX_NODES])
 
 

@@ -32,6 +32,8 @@ class Shown:
         self.causes: dict[str, list[Edge]] = {}
         self.effects: dict[str, list[Edge]] = {}
         self.kinds: dict[str, list[str]] = {}
+        self.held: dict[Replica, dict[str, list[str]]] = {}
+        """The states that each replica has shown, by kind."""
         self._ids: dict[State, str] = {}
         for item, held in model.support.items():
             self._add(item, held)
@@ -57,7 +59,7 @@ class Shown:
 
     def _add(self, item: State | Transition, held: Iterable[Replica]) -> None:
         if isinstance(item, State):
-            self.holders[self.id_of(item)].update(held)
+            self._hold(self.id_of(item), held)
             return
         edge = Edge(self.id_of(item.effect), item.relation, item.operation, self.id_of(item.cause))
         known = self.edges.get(edge)
@@ -66,8 +68,17 @@ class Shown:
             self.causes.setdefault(edge.effect, []).append(edge)
             self.effects.setdefault(edge.cause, []).append(edge)
         known.update(held)
-        self.holders[edge.effect].update(held)
-        self.holders[edge.cause].update(held)
+        self._hold(edge.effect, held)
+        self._hold(edge.cause, held)
+
+    def _hold(self, node: str, held: Iterable[Replica]) -> None:
+        holders = self.holders[node]
+        fresh = [replica for replica in held if replica not in holders]
+        if fresh:
+            holders.update(fresh)
+            kind = kind_of(self.states[node].label)
+            for replica in fresh:
+                self.held.setdefault(replica, {}).setdefault(kind, []).append(node)
 
 
 class View:
@@ -76,13 +87,18 @@ class View:
     def __init__(self, model: Model | Shown, replica: Replica | None = None, *, states: bool = False) -> None:
         self.shown = model if isinstance(model, Shown) else Shown(model)
         self.model, self.replica, self._states = self.shown.model, replica, states
+        self._kinds = self.shown.kinds if replica is None else self.shown.held.get(replica, {})
+        self._labels: dict[str, tuple[str, ...]] = {}
         self._causes: dict[str, Sequence[Edge]] = {}
         self._effects: dict[str, Sequence[Edge]] = {}
         self._properties: dict[str, Mapping[str, Value]] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._kinds.values()))
+
     def nodes(self) -> Iterable[str]:
         """Ids in canonical order."""
-        return sorted(self._held(self.shown.holders))
+        return sorted(self._held([node for nodes in self._kinds.values() for node in nodes]))
 
     def label(self, node: str) -> str:
         """The label of a state."""
@@ -90,11 +106,14 @@ class View:
 
     def labels(self, node: str) -> tuple[str, ...]:
         """Process, File, Socket, …"""
-        return (kind_of(self.shown.states[node].label),)
+        found = self._labels.get(node)
+        if found is None:
+            found = self._labels[node] = (kind_of(self.shown.states[node].label),)
+        return found
 
     def having(self, label: str) -> Collection[str]:
         """The nodes of a kind."""
-        return self._held(self.shown.kinds.get(label, ()))
+        return self._held(self._kinds.get(label, ()))
 
     def properties(self, node: str) -> Mapping[str, Value]:
         """What the label says."""
@@ -113,11 +132,9 @@ class View:
         """Edges from its effects to `node`."""
         return self._edges(node, self.shown.effects, self._effects)
 
-    def _held(self, nodes: Iterable[str]) -> Collection[str]:
-        if self.replica is None:
-            return list(nodes)
-        holders, replica = self.shown.holders, self.replica
-        return [node for node in nodes if replica in holders[node]]
+    def _held(self, nodes: Collection[str]) -> Collection[str]:
+        """What of these is to be seen: for those that leave out more."""
+        return nodes
 
     def _edges(self, node: str, known: Mapping[str, list[Edge]], kept: dict[str, Sequence[Edge]]) -> Sequence[Edge]:
         if self.replica is None:

@@ -198,13 +198,14 @@ class Percentile:
 class Group:
     """One call in one group: the argument of each row goes to its accumulator, unless it is null or a repeat."""
 
-    __slots__ = ("_accumulator", "_aim", "_argument", "_at", "_function", "_seen", "_unknown")
+    __slots__ = ("_accumulator", "_aim", "_argument", "_at", "_function", "_seen", "_unknown", "_vague")
 
     def __init__(self, call: Prepared, accumulator: Accumulator) -> None:
         self._argument, self._aim, self._function = call.argument, call.aim, call.function
         self._accumulator, self._at = accumulator, call.at
         self._seen: set[Hashable] | None = set() if call.distinct else None
         self._unknown = False
+        self._vague: bool | None = None
 
     def feed(self, frame: Frame) -> None:
         """One row; raises `QueryError` for a value that the function does not take."""
@@ -234,6 +235,8 @@ class Group:
             self._unknown = True
             return
         if self._seen is not None:
+            first, self._vague = self._vague is None, bool(self._vague) or is_abstract(value)
+            self._unknown |= self._vague and not first  # two texts of one pattern need not be one, nor of two be two
             word = key(value)
             if word in self._seen:
                 return

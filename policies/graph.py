@@ -58,7 +58,7 @@ class Edge:
         return {"operation": self.operation}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class OwnEdge(Edge):
     """An edge with properties of its own and a `key` that tells parallel edges apart."""
 

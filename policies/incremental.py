@@ -34,7 +34,7 @@ from policies.frame import Compiled, Context
 from policies.graph import Meaning, PolicyGraph
 from policies.incremental_walks import around
 from policies.plan_names import conjuncts, mentioned, named, parts
-from policies.search import candidates, fitting, smallest
+from policies.search import candidates, fitting
 from policies.search_live import TRACE, Live, Made
 from policies.values import NodeValue, key
 
@@ -127,9 +127,9 @@ class Change:
             return [(pivot.slot, frozenset(nodes), False)] if nodes else []
         live = Live({}, context)
         wanted = {pivot.key(name, live) for name in nodes}
-        everything = candidates(context.graph, self.finder.pattern.slots[pivot.slot].labels)
+        everything = tuple(candidates(context.graph, self.finder.pattern.slots[pivot.slot].labels))
+        context.budget.spend(len(everything) >> 4)
         same = frozenset(name for name in everything if pivot.key(name, live) in wanted)
-        context.budget.spend(smallest(context.graph, self.finder.pattern.slots[pivot.slot].labels)[0] >> 4)
         return [(pivot.slot, same, False)]
 
 

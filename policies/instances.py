@@ -89,12 +89,16 @@ def real_properties(one: Instance) -> dict[str, Value]:
 def state_properties(label: str, command: str = "", *, example: bool = False) -> dict[str, Value]:
     """The properties of a state; `command` is of one of its vertices, and stands for all only as an `example`.
 
+    Without one, a process of it may have been run by any: nobody need have told it of the first.
+
     >>> state_properties("Process sh /bin/sh", "sh -c id", example=True)["command"]
     'sh -c id'
     """
     found = _known(label)
-    if command:
-        found["command"] = command if example else ANYTHING
+    if example and command:
+        found["command"] = command
+    elif not example and kind_of(label) == "Process":
+        found["command"] = ANYTHING
     return found
 
 

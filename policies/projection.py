@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TypeAlias
 
 from policies.errors import QueryError
@@ -79,12 +80,15 @@ class Columns:
         doubt = _Doubt(self) if cut and context.meaning is Meaning.STATES else None
         made = made if doubt is None else doubt.watch(made)
         made = _distinct(made, context) if self.distinct else made
+        last = None if limit is None or context.meaning is Meaning.INSTANCES else (skip or 0) + limit
+        if last != 0 and limit != 0:
+            made = _ordered(made, self.order, last, context.budget)
+        if doubt is not None:
+            made = doubt.spread(made)
         if context.meaning is Meaning.INSTANCES:
-            made = _ordered(made, self.order, None, context.budget)
             made = (_possible(row) for row in made) if cut else made
-        else:
-            made = self._cut(made, skip or 0, limit, context.budget)
-        made = made if doubt is None else doubt.spread(made)
+        elif cut:
+            made = islice(made, skip or 0, last) if limit != 0 else iter(())
         return self._kept(made, context) if self.where else made
 
     def _made(self, source: Iterable[Live]) -> Rows:
@@ -115,16 +119,6 @@ class Columns:
                 new[TRACE] = row.values[TRACE]
             row.before, row.values = row.values, new
             yield row
-
-    def _cut(self, made: Rows, skip: int, limit: int | None, budget: Budget) -> Rows:
-        if limit == 0:
-            return
-        last = None if limit is None else skip + limit
-        for index, row in enumerate(_ordered(made, self.order, last, budget) if self.order else made, 1):
-            if index > skip:
-                yield row
-            if index == last:
-                return
 
     def _kept(self, made: Rows, context: Context) -> Rows:
         live = Live({}, context)

@@ -55,6 +55,7 @@ class Groups:
             for call in group.calls:
                 call.feed(live)
             group.certain &= live.certain
+            group.rows += 1
             if self.trace is not None:
                 group.follow(self.trace(live.values))
         if not groups and not self.keys:
@@ -80,6 +81,7 @@ class _Group:
     values: list[Value]
     calls: list[Group]
     certain: bool = True
+    rows: int = 0
     nodes: dict[Value, None] = field(default_factory=dict)
     edges: dict[Value, None] = field(default_factory=dict)
 
@@ -101,6 +103,7 @@ def _doubt(groups: list[_Group], context: Context) -> None:
     vague = [group for group in groups if any(map(is_abstract, group.values))]
     many = len(vague) * len(groups) > MAX_PAIRS
     for one in vague:
+        one.certain &= one.rows == 1  # of several rows with one pattern as key, each may have a text of its own
         for other in groups:
             if other is not one and (many or _may_be_one(one.values, other.values)):
                 one.certain = other.certain = False

@@ -1,23 +1,91 @@
-"""How far from the nodes of a match the graph can matter to a query, and how.
+"""What a policy's query asks of a graph: how far from a match it can matter, and how; and what its matches are about.
 
 Rules of this file
     - Counted in edges, over every pattern in the query: those of MATCH, of EXISTS, predicates and comprehensions.
+    - A policy is asked for deeds, not for rows: what RETURN would make one (DISTINCT, UNION) or cut off (SKIP, LIMIT)
+      may be deeds of different things, and each is held against the instances by itself (`Shape.query`).
 
-Complexity: linear in the tree.
+Complexity: linear in the tree, once for each (`shape_of`).
 Source: `policies.syntax`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from policies import syntax as s
 from policies.functions import FUNCTIONS
+from policies.limits import Match
 
 MOST_TURNS: Final = 16
+MAX_SHAPES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A query as a policy is evaluated (`query`), and what `reach_of`, `turns_of`, `is_positive`, … say of it."""
+
+    source: s.Query
+    query: s.Query
+    reach: int | None
+    turns: int
+    positive: bool
+    grouped: bool
+
+    def ends(self, match: Match, label: Callable[[str], str]) -> tuple[str, str]:
+        """The labels that tell what a match is about, whatever the contexts and the way between.
+
+        Those of its first and last node; of a group, that of a program in it: it is the same when the group has grown.
+        """
+        if not self.grouped:
+            return label(match.nodes[0]), label(match.nodes[-1])
+        labels = sorted(set(map(label, match.nodes)))
+        first = next((one for one in labels if one.startswith("Process ")), labels[0])
+        return first, first
+
+
+_SHAPES: Final[dict[int, Shape]] = {}
+
+
+def shape_of(query: s.Query) -> Shape:
+    """The shape of a query; once for each tree, by its identity."""
+    found = _SHAPES.get(id(query))
+    if found is None:
+        if len(_SHAPES) >= MAX_SHAPES:
+            _SHAPES.clear()
+        asked = deeds_of(query)
+        found = Shape(query, asked, reach_of(query), turns_of(query), is_positive(asked), is_grouped(query))
+        _SHAPES[id(query)] = found
+    return found
+
+
+def deeds_of(query: s.Query) -> s.Query:
+    """The query without what its last clauses do to make one row of several, or to leave rows out."""
+    return replace(query, parts=tuple(map(_every_row, query.parts)), all=True)
+
+
+def _every_row(part: s.SingleQuery) -> s.SingleQuery:
+    last = part.clauses[-1]
+    if not isinstance(last, s.Return):
+        return part
+    every = replace(last.projection, distinct=False, skip=None, limit=None, order=())
+    return replace(part, clauses=(*part.clauses[:-1], replace(last, projection=every)))
+
+
+def is_grouped(query: s.Query) -> bool:
+    """Whether a row stands for a group of matches.
+
+    >>> from policies import parse_query
+    >>> is_grouped(parse_query("MATCH (p)-->(f) WITH p, count(f) AS n WHERE n > 9 RETURN p"))
+    True
+    """
+    return any(
+        isinstance(part, s.CountAll) or (isinstance(part, s.Call) and FUNCTIONS[part.function].aggregating)
+        for part in _parts(query)
+    )
 
 
 def reach_of(query: s.Query) -> int | None:

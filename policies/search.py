@@ -316,7 +316,8 @@ def _held(pattern: Pattern, move: Move, accepts: Accepts | None) -> Operation:
                 continue
             if link.left == link.right and left != right:
                 continue
-            if any(taken(values, move.earlier, edge) for edge in walk):
+            concrete = live.context.meaning is not Meaning.INSTANCES
+            if concrete and any(taken(values, move.earlier, edge) for edge in walk):
                 continue
             for key, end in ((link.left, left), (link.right, right)):
                 if key in ends:
@@ -344,7 +345,7 @@ def _laid(live: Live, link: Link, held: Value) -> Iterator[tuple[str, tuple[Edge
         return
     walk = held if isinstance(held, tuple) and not link.single else (held,)
     edges = [edge for edge in walk if isinstance(edge, Edge)]
-    if len(set(edges)) < len(edges):
+    if len(set(edges)) < len(edges) and live.context.meaning is not Meaning.INSTANCES:
         return
     if len(edges) < len(walk):
         raise fault("TypeError", "InvalidArgumentType", "a relationship was expected here", held)

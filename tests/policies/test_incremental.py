@@ -137,15 +137,10 @@ def test_touched_nodes_that_are_gone_or_of_no_interest_cost_nothing() -> None:
 
 
 def test_groups_that_a_change_touches_are_counted_whole() -> None:
+    programs: Names = {name: ("P", {"name": name[0]}) for name in ("x1", "x2", "y")}
+    edges = [("x1", "f"), ("x2", "g"), ("x1", "g"), ("y", "f")]
     graph = MemoryGraph(
-        {
-            "p": ("P", {"name": "x"}),
-            "q": ("P", {"name": "x"}),
-            "z": ("P", {"name": "y"}),
-            "f": ("F", {}),
-            "g": ("F", {}),
-        },
-        [Edge("x1", "R", "w", "f"), Edge("x2", "R", "w", "g"), Edge("x1", "R", "w", "g"), Edge("y", "R", "w", "f")],
+        {**programs, "f": ("F", {}), "g": ("F", {})}, [Edge(start, "R", "w", end) for start, end in edges]
     )
     query = parse_query("MATCH (p:P)-[:R]->(f:F) RETURN p.name AS name, count(*) AS n")
     assert [match.row for match in evaluate(query, graph, frozenset({"x1"}))] == [{"name": "x", "n": 3}]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from soundness import GRAPHS, Count, check, compare, covers
 from soundness_cases import ModelCase, model, query
 
+from grammar.errors import InputError
 from policies.evaluate import evaluate, run
 from policies.graph import Edge, Meaning
 from policies.limits import Match, Row
@@ -76,6 +77,16 @@ def test_the_shapes_that_policies_have_keep_their_promises(text: str, meaning: M
     assert broken(PAIR, text, Random(text), meaning, graphs=40) == []
 
 
+@pytest.mark.parametrize(
+    "call", ["count(DISTINCT f.name)", "size(collect(DISTINCT f.name))", "min(f.name)", "count(*)"]
+)
+def test_texts_that_may_be_one_are_not_counted_as_two(call: str) -> None:
+    """Two states of one pattern: their strings may be one or two."""
+    twins = ModelCase({name: ("File", {"name": "a{digits:1}"}) for name in ("s0", "s1")}, ())
+    assert broken(twins, f"MATCH (f) RETURN {call}", Random(1), Meaning.STATES, graphs=40) == []
+    assert broken(twins, f"MATCH (f) RETURN f.name, {call}", Random(1), Meaning.STATES, graphs=40) == []
+
+
 def certain(text: str) -> list[bool]:
     return [row.certain for row in run(parse_query(text), PAIR.graph, meaning=Meaning.INSTANCES).rows]
 
@@ -110,7 +121,11 @@ def test_rows_of_a_concrete_graph_are_those_that_counting_out_finds(random: Rand
 @given(st.randoms(use_true_random=False))
 def test_news_find_the_matches_that_they_are_part_of(random: Random) -> None:
     """With one touched node: every row that it is part of, no row that is none, and nothing more certain than it is."""
-    case, text = model(random), parse_query(query(random, cuts=False))
+    case, written = model(random), query(random, cuts=False)
+    try:
+        text = parse_query(written)
+    except InputError:  # one in a hundred has a pattern where only a value may stand
+        return
     for graph, meaning in ((case.graph, Meaning.INSTANCES), (case.instance(random).graph, Meaning.CONCRETE)):
         everything = evaluate(text, graph, meaning=meaning)
         rows = {same(match): match.certain for match in everything}

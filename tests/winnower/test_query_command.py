@@ -111,7 +111,7 @@ def test_alerts_of_one_application(winnower: Winnower, played: Played) -> None:
         (["ancestors", "ffffffffffffffffffff"], "no such node"),
         (["descendants", ""], "no such node"),
         (["query", "MATCH (f:File RETURN f"], "query:1:15:"),
-        (["query", "MATCH (f:File) RETURN f.path AS p", "--format", "dot"], "'dot' is not one of"),
+        (["query", "MATCH (f:File) RETURN f.path AS p", "--format", "html"], "'html' is not one of"),
     ],
 )
 def test_a_bad_question_is_one_located_line(

@@ -17,7 +17,7 @@ Source: issue "policies and questions", item 3 (confirmed or dismissed by the wo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
@@ -103,7 +103,7 @@ def real_matches(store: Store, query: Query, question: Question, within: float) 
     whole = not reply.cut and not reply.lost and len(question.states) <= MAX_STATES
     graph = InstanceGraph(reply.instances, reply.links)
     limits = replace(LIMITS, seconds=max(0.1, deadline - time.monotonic()))
-    found = deeds(shape, graph, None, Meaning.CONCRETE, limits, time.monotonic)
+    found = deeds(shape, graph, None, Meaning.CONCRETE, limits=limits, clock=time.monotonic)
     return Real(shape, graph, tuple(found.matches), whole and not found.trouble)
 
 

@@ -37,7 +37,7 @@ class Ball:
         for number in range(self.turns + 2):
             before = walk.count
             walk.question = msgspec.structs.replace(walk.question, direction=WAYS[number % 2])
-            walk.sweep(whole=number > 1)
+            walk.sweep(whole=number > 0 and self.turns > 0)  # effects of what is older than all that was asked about
             walk.links = list(dict.fromkeys(walk.links))
             idle = idle + 1 if walk.count == before else 0
             if idle > 1 or walk.cut:

@@ -177,7 +177,7 @@ class Instances:
         self, question: Question, within: float, run: Callable[[Walk], Told], opened: Opened | None = None
     ) -> Reply:
         deadline = time.monotonic() + within
-        opened = opened or self._opened(question.container)
+        opened = opened or self._opened()
         with Lookup() as lookup:
             reader = Reader(lookup, *self._without_twice(opened))
             walk = Walk(reader, question, lambda: time.monotonic() > deadline)

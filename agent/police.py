@@ -122,6 +122,7 @@ class Police:
     counts: dict[str, int] = field(default_factory=lambda: {"cut": 0, "failed": 0, "looked": 0, "found": 0})
     watches: Watches = field(default_factory=Watches)
     _texts: dict[tuple[str, str], Policy | None] = field(default_factory=dict)
+    _of: dict[str, tuple[Policy, ...]] = field(default_factory=dict)
     _failed: set[int] = field(default_factory=set)
     _graphs: OrderedDict[str, tuple[Scope, ScopeGraph]] = field(default_factory=OrderedDict)
     _properties: dict[str, Properties] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class Police:
         self.policies = tuple(one for one in self._texts.values() if one is not None)
         self.watches.keep({id(one.query) for one in self.policies})
         self._failed.clear()
+        self._of.clear()
 
     def judge(self, node: Node, epoch: Epoch, store: Local | None) -> tuple[Finding, ...]:
         """What the policies find in what an epoch has told. After the epoch is cut; quick without news."""
@@ -144,20 +146,23 @@ class Police:
         self._tidy(node)
         told = {(app, one.container): one for app, delta in epoch.deltas.items() for one in delta.sightings}
         busy = dict.fromkeys([*(container for _, container in told), *(container for container, _ in epoch.active)])
+        if store is not None:
+            self.watches.stir((node.scopes[one] for one in busy if one in node.scopes), store)
         for container in busy:
             scope = node.scopes.get(container)
             if scope is not None and not now.over:
                 self._judge(scope, told.get((scope.app, container)), now)
         if store is not None:
             now.looks = MAX_CONFIRMED
-            self.watches.stir((node.scopes[one] for one in busy if one in node.scopes), store)
             self._look_again(now)
         self.counts["found"] += len(now.found)
         return tuple(now.found)
 
     def _judge(self, scope: Scope, sighting: Sighting | None, now: _Round) -> None:
         """One container."""
-        policies = [one for one in self.policies if one.applies_to(scope.app)]
+        policies = self._of.get(scope.app)
+        if policies is None:
+            policies = self._of[scope.app] = tuple(one for one in self.policies if one.applies_to(scope.app))
         if not policies:
             return
         graph, touched = self._grown(scope, sighting)
@@ -202,12 +207,10 @@ class Police:
                 self.counts["cut"] += 1
                 return
             shape, limits = shape_of(policy.query), replace(LIMITS, seconds=now.left)
-            found = deeds(shape, graph, around, Meaning.INSTANCES, limits, time.monotonic)
+            found = deeds(shape, graph, around, Meaning.INSTANCES, limits=limits, clock=time.monotonic)
             if found.trouble:
                 self._trouble(policy, found.trouble)
-            fresh = [
-                one for one in found.matches if (policy.id, where, shape.ends(one, graph.label)) not in self._told
-            ]
+            fresh = [one for one in found.matches if (policy.id, where, shape.ends(one, graph.label)) not in self._told]
             if fresh:
                 yield policy, fresh
 
@@ -228,7 +231,8 @@ class Police:
                 if now.tell(finding):
                     self._tell(key)
                 continue
-            now.tell(finding)
+            if verdict == "unseen" or real.whole:
+                now.tell(finding)  # else the monitor asks: then there is more time
             numbers = frozenset(graph.number(node) for match in group for node in match.nodes)
             self.watches.add(Watched(policy, scope, key, _question(graph, group), numbers, now.start))
 
@@ -256,6 +260,7 @@ class Police:
         if gone:
             self.watches.retire(scope for scope in node.scopes.values())
             self._properties = {app: one for app, one in self._properties.items() if app in node.states}
+            self._of.clear()
 
     def _trouble(self, policy: Policy, what: str) -> None:
         if what == FAILED and id(policy.query) not in self._failed:

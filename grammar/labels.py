@@ -69,6 +69,7 @@ def _family(address: str) -> str:
 _NUMBER: Final = re.compile(r"[0-9]+")
 _MADE_UP: Final = re.compile(r"\{(?:token|hex):[0-9]+\}")
 MIN_LITERAL: Final = 3
+MAX_CACHED: Final = 1 << 17
 
 
 class Relabel:
@@ -108,6 +109,8 @@ class Relabel:
             return label
         found = self._cache.get(label)
         if found is None:
+            if len(self._cache) >= MAX_CACHED:
+                self._cache.clear()
             found = self._cache[label] = self._find(label)
         return found
 

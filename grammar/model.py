@@ -153,7 +153,7 @@ class Model:
     @cached_property
     def transitions(self) -> tuple[Transition, ...]:
         """All transitions in canonical order."""
-        return tuple(sorted(item for item in self.support if isinstance(item, Transition)))
+        return tuple(one for found in self.causes.values() for one in found)
 
     @cached_property
     def replicas(self) -> frozenset[Replica]:
@@ -173,8 +173,9 @@ class Model:
 
     @cached_property
     def causes(self) -> dict[State, tuple[Transition, ...]]:
-        """Transitions by their effect."""
-        return _grouped((one.effect, one) for one in self.transitions)
+        """Transitions by their effect, in canonical order: many short lists are sorted sooner than a long one."""
+        groups = _grouped((item.effect, item) for item in self.support if isinstance(item, Transition))
+        return {state: tuple(sorted(groups[state])) for state in sorted(groups)}
 
     @cached_property
     def effects(self) -> dict[State, tuple[Transition, ...]]:
@@ -240,7 +241,9 @@ class Model:
         from grammar.reach import Reach  # noqa: PLC0415 - small models do without numpy
 
         numbers = {state: number for number, state in enumerate(self.states)}
-        return Reach(self.states, ((numbers[one.effect], numbers[one.cause]) for one in self.transitions))
+        found = [one for one in self.support if isinstance(one, Transition)]  # in any order: to sort them costs most
+        effects, causes = [numbers[one.effect] for one in found], [numbers[one.cause] for one in found]
+        return Reach(self.states, zip(effects, causes, strict=True), numbers)
 
     def __or__(self, evidence: Evidence) -> Model:
         """The model of all evidence together; what stays is shared, so that a little evidence costs little."""

@@ -30,6 +30,6 @@ def matches_of(view: View, nodes: AbstractSet[str], policies: Sequence[Policy]) 
     touched = near(frozenset(nodes), len(view))
     found: list[tuple[Policy, Sequence[Match], str]] = []
     for policy in policies:
-        matches, trouble = deeds(shape_of(policy.query), view, touched, Meaning.INSTANCES, POLICY_LIMITS)
+        matches, trouble = deeds(shape_of(policy.query), view, touched, Meaning.INSTANCES, limits=POLICY_LIMITS)
         found.append((policy, matches, trouble))
     return found

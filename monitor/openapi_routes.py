@@ -2,7 +2,7 @@
 
 Rules of this file
     - A route that is not here is not served (`monitor.users_api` takes its methods from here), but for those of
-      `monitor.actions_api`, `monitor.api` and `monitor.agents_api`, which a test compares.
+      `actions_api`, `policies_api`, `api` and `agents_api`, which a test compares.
 
 Source: issue "policies and questions", item 8 (OpenAPI served); design section 5.
 """
@@ -36,6 +36,7 @@ from monitor.openapi import (
 FORMAT: Final = Parameter("format", "as text: what `winnower` prints in this format", one_of(*FORMATS))
 SHORT: Final = Parameter("format", "as text: what `winnower` prints in this format", one_of("table", "json"))
 WIDTH: Final = Parameter("width", "columns of a table", INTEGER)
+PRINTED: Final = (SHORT, WIDTH)
 NOTES: Final = Parameter("notes", "with `format`: JSON of the text and of what is said beside it", FLAG)
 LIMIT: Final = Parameter("limit", "at most so many", INTEGER)
 SKIP: Final = Parameter("skip", "after so many", INTEGER)
@@ -49,6 +50,14 @@ WHO: Final = (Parameter("by", "who says it"), Parameter("comment", "why"))
 NUMBERS: Final = Parameter("numbers", "numbers of alerts, with commas between", place="path")
 SAID: Final[Schema] = made_of(alerts=listed(OBJECT))
 SNOOZES: Final[Schema] = made_of(snoozes=listed(OBJECT))
+RUN: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "ids": listed(STRING),
+        "files": listed({"type": "array", "items": STRING, "minItems": 2, "maxItems": 2}),
+    },
+    "additionalProperties": False,
+}
 CONTROL: Final[Schema] = made_of(revision=INTEGER, epoch=NUMBER, patterns=OBJECT, policies=listed(STRING))
 ASKED: Final[Schema] = {
     "type": "object",
@@ -123,7 +132,7 @@ ROUTES: Final[Routes] = {
     "/v1/trace-log": {
         "post": Operation(
             "What a line of a log stands for",
-            (APP, SINCE, UNTIL, INSTANCES, DEADLINE, SHORT, WIDTH),
+            (APP, SINCE, UNTIL, INSTANCES, DEADLINE, *PRINTED),
             {TEXT: STRING},
             {JSON: OBJECT},
         )
@@ -140,8 +149,7 @@ ROUTES: Final[Routes] = {
                 Parameter("status", "only those with it (with `format`)", one_of(*STATUSES)),
                 Parameter("all", "also what is acknowledged or snoozed (with `format`)", FLAG),
                 SINCE,
-                SHORT,
-                WIDTH,
+                *PRINTED,
             ),
             None,
             {JSON: made_of(alerts=listed(OBJECT), last=INTEGER), TEXT: STRING},
@@ -165,6 +173,26 @@ ROUTES: Final[Routes] = {
     },
     "/v1/actions": {"get": Operation("Actions: how each does, how far behind it is", answer={JSON: OBJECT})},
     "/v1/policies": {"get": Operation("Policies in force, and files that are bad", answer={JSON: OBJECT})},
+    "/v1/policies/in-force": {
+        "get": Operation(
+            "Policies by which the monitor and its agents go", answer={JSON: made_of(policies=listed(OBJECT))}
+        )
+    },
+    "/v1/policies/run": {
+        "post": Operation(
+            "What policies match in what has been seen: those that are sent, or those in force",
+            (
+                APP,
+                SINCE,
+                UNTIL,
+                Parameter("confirm", "ask the workers about possible matches", FLAG),
+                DEADLINE,
+                *PRINTED,
+            ),
+            {JSON: RUN},
+            {JSON: OBJECT},
+        )
+    },
     "/v1/agents": {
         "get": Operation(
             "Agents: seen, lagging, what was lost",

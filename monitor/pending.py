@@ -11,6 +11,8 @@ Source: issue "policies and questions", item 3.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, cast, get_args
@@ -25,7 +27,11 @@ from monitor.lifecycle_values import Terms
 from monitor.store import Store
 
 MAX_WAITING: Final = 1_000
+MAX_OF_WORKER: Final = 200
+"""Of those, so many of one worker: nobody fills the table with matches of its own."""
 MAX_TRIES: Final = 3
+AT_ONCE: Final = 2
+"""Questions to one worker at a time: one that is away holds up nobody else's."""
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS unsettled (id BLOB PRIMARY KEY, alert BLOB, question BLOB, terms TEXT)"
 
 
@@ -45,6 +51,7 @@ class Pending:
         self._store = store
         self.waiting: dict[bytes, Waiting] = {}
         self.asked: dict[bytes, int] = {}
+        self._of: Counter[str] = Counter()
         if not store.rows("SELECT 1 FROM sqlite_master WHERE name = 'unsettled'"):
             return
         for _, alert, question, terms in store.rows("SELECT id, alert, question, terms FROM unsettled ORDER BY rowid"):
@@ -53,13 +60,15 @@ class Pending:
             except CodecError as error:
                 raise InputError("damaged state", file=str(store.path), offending=str(error)) from None
             self.waiting[found.question.id] = found
+            self._of[found.alert.worker] += 1
 
     def add(self, one: Waiting) -> bool:
         """Inside a transaction; False if there is no room for it."""
-        if len(self.waiting) >= MAX_WAITING:
-            return False
-        question = one.question
+        question, worker = one.question, one.alert.worker
         if question.id not in self.waiting:
+            if len(self.waiting) >= MAX_WAITING or self._of[worker] >= MAX_OF_WORKER:
+                return False
+            self._of[worker] += 1
             self._store.write(_TABLE)
             self._store.write(
                 "INSERT OR REPLACE INTO unsettled VALUES (?, ?, ?, ?)",
@@ -76,15 +85,32 @@ class Pending:
         found = self.waiting.pop(ident, None)
         self.asked.pop(ident, None)
         if found is not None:
+            self._of[found.alert.worker] -= 1
             self._store.write("DELETE FROM unsettled WHERE id = ?", ident)
         return found
 
-    def unasked(self, most: int) -> list[Waiting]:
-        """What nobody has been asked about yet, or not often enough; it counts as asked from now on."""
-        found = [one for ident, one in self.waiting.items() if self.asked.get(ident, 0) < MAX_TRIES][:most]
+    def unasked(self, most: int, open_: AbstractSet[bytes] = frozenset()) -> list[Waiting]:
+        """What nobody has been asked about yet, or not often enough; it counts as asked from now on.
+
+        `open_` are questions that are out; of one worker's at most `AT_ONCE` are.
+        """
+        out = Counter(self.waiting[ident].alert.worker for ident in open_ if ident in self.waiting)
+        found: list[Waiting] = []
+        for ident, one in self.waiting.items():
+            if len(found) >= most:
+                break
+            worker = one.alert.worker
+            if ident not in open_ and out[worker] < AT_ONCE and self.asked.get(ident, 0) < MAX_TRIES:
+                out[worker] += 1
+                found.append(one)
         for one in found:
             self.asked[one.question.id] = self.asked.get(one.question.id, 0) + 1
         return found
+
+    def unasked_after_all(self, ident: bytes) -> None:
+        """The question did not get out: that was no try."""
+        if self.asked.get(ident, 0):
+            self.asked[ident] -= 1
 
     def tired(self, ident: bytes) -> bool:
         """Whether the worker has been asked often enough."""

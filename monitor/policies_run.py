@@ -181,9 +181,7 @@ def ends_at(view: View, match: Match) -> tuple[str, str]:
     return ends_of(view, match) if match.nodes else ("", "")
 
 
-def _matches(
-    policy: Policy, view: View, limits: Limits, clock: Callable[[], float] | None
-) -> tuple[list[Match], str]:
+def _matches(policy: Policy, view: View, limits: Limits, clock: Callable[[], float] | None) -> tuple[list[Match], str]:
     try:
         found: Iterable[Match] = evaluate(policy.query, view, limits=limits, meaning=Meaning.INSTANCES, clock=clock)
         cut = ""

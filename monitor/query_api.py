@@ -63,8 +63,9 @@ class QueryApi:
 
     def __init__(self, agents: AgentsApi) -> None:
         self.agents, self.service = agents, agents.service
-        self._turns, self._queries = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._threads = ThreadPoolExecutor(AT_ONCE, "query")
+        """For ad hoc queries: what waits for them is told when its client goes away."""
         self._asking = 0
         self._views = Views()
 
@@ -175,7 +176,7 @@ class QueryApi:
         try:
             models, _ = await self.models(asked.app)
             gone = Event()
-            async with self._queries, _watching(request, gone):
+            async with _watching(request, gone):
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._threads, lambda: self._answer(request, asked, models, gone))
         finally:

@@ -4,11 +4,11 @@ Rules of this file
     - Rows speak of states (`Meaning.STATES`): a text that is known only as a pattern makes a row possible. Each
       application is asked by itself: nothing joins them, and aggregates, ORDER BY and LIMIT are for each.
     - A limit never hides what was found: the answer says that it was `cut`, and why.
-    - Order is stable: a model's nodes and edges are read in the order of their ids, however the model came about.
+    - Order is stable: a model is read in canonical order, however it came about (`monitor.query_view`).
 
 Invariant: the limits hold for all applications together; `tick` is asked every few thousand steps, and may raise
     `SpentError` to end it.
-Complexity: as `policies.evaluate`; the first question to a model makes its view, O(its items).
+Complexity: as `policies.evaluate`; the first question to a model groups its transitions.
 Source: issue "policies and questions", item 8 (row and time limits, paging), item 3 (certain and possible).
 """
 
@@ -20,7 +20,7 @@ from typing import Final
 
 from grammar import Model
 from monitor.query_values import Writer
-from monitor.view import Shown, View
+from monitor.query_view import States
 from policies import LimitError, Limits, Meaning, Query, Row, Value, run
 from policies.evaluate import compiled
 from policies.limits import SpentError
@@ -106,27 +106,17 @@ def _match(row: Row) -> str:
 class Views:
     """The views of the models that were asked last; a model's view is made at its first question."""
 
-    _kept: dict[str, View] = field(default_factory=dict)
+    _kept: dict[str, States] = field(default_factory=dict)
 
-    def of(self, model: Model) -> View:
+    def of(self, model: Model) -> States:
         """The view of a model, for questions about its states."""
         known = self._kept.pop(model.app, None)
         if known is None or known.model is not model:
-            known = View(_ordered(Shown(model)), states=True)
+            known = States(model)
         while len(self._kept) >= KEPT:
             self._kept.pop(next(iter(self._kept)), None)
         self._kept[model.app] = known
         return known
-
-
-def _ordered(shown: Shown) -> Shown:
-    """The same, read in the order of ids."""
-    for ids in shown.kinds.values():
-        ids.sort()
-    for known in (shown.causes, shown.effects):
-        for edges in known.values():
-            edges.sort(key=lambda edge: (edge.cause, edge.effect, edge.relation, edge.operation))
-    return shown
 
 
 def ask(

@@ -77,14 +77,16 @@ class Writer:
         return {"effect": edge.effect, "relation": edge.relation, "operation": edge.operation, "cause": edge.cause}
 
     def cell(self, model: Model, value: Value, *, labels: bool) -> str:
-        """A value for a cell; with `labels`, a node says what it is beside its id."""
+        """A value for a cell; with `labels`, a node says what it is beside its id, and null is not just empty."""
         self.spend(weigh(value))
         if isinstance(value, PathValue):
             self.spend(4 * len(value.edges))
         text = rendered(value)
         if labels and isinstance(value, NodeValue):
             return f"{text} {model.by_id[value.name].label}"
-        return "null" if text is None else text
+        if text is None:
+            return "null" if labels else ""
+        return text
 
     def spend(self, parts: int) -> None:
         """Pay for parts."""

@@ -39,6 +39,7 @@ from monitor.settling import settle_for_ever
 from monitor.store import Store
 from monitor.users_api import UsersApi
 from monitor.web import Budget, Patient
+from policies.evaluate import compiled
 from policies.policy import Policy
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Live:
         self.sources = sources
         self.config = config = sources.config()
         self.laws = sources.laws(config)
+        _prepare(self.laws)
         folder = config.path(config.state)
         store = Store(folder, create=True, live=True)
         monitor = Monitor(
@@ -134,6 +136,7 @@ class Live:
         try:
             config = self.sources.config()
             laws = self.sources.laws(config)
+            _prepare(laws)
             token = users_token(config)
             self.actions.change(config.actions, config.folder)
         except InputError as error:
@@ -192,6 +195,12 @@ class Live:
                 self._file.write(to_json(value, None) + "\n")
             except OSError as error:
                 log("an alert could not be written to its file", "error", error=str(error))
+
+
+def _prepare(laws: Laws) -> None:
+    """Plans are made here, not when the first news comes."""
+    for policy in laws.policies:
+        compiled(policy.query, traced=True)
 
 
 def users_token(config: Placed) -> bytes:

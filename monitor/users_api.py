@@ -39,6 +39,7 @@ from monitor.lines_value import told_value
 from monitor.logs import log
 from monitor.openapi import document
 from monitor.openapi_routes import ROUTES
+from monitor.policies_api import PoliciesApi
 from monitor.query_api import QueryApi
 from monitor.query_request import (
     number,
@@ -72,6 +73,7 @@ class UsersApi:
         self.laws: Callable[[], Mapping[str, object]] = dict
         """The policies in force, and what is wrong with the others."""
         self.questions = QueryApi(agents)
+        self.trials = PoliciesApi(agents, text_of)
         self._inside = 0
         self._fresh = asyncio.Event()
         self._indexes = Indexes()
@@ -97,7 +99,7 @@ class UsersApi:
             Route(path, self._guarded(handler), methods=[method.upper() for method in ROUTES[path]])
             for path, handler in handlers.items()
         ]
-        return [*self.told.routes(self._guarded), *mine]
+        return [*self.told.routes(self._guarded), *self.trials.routes(self._guarded), *mine]
 
     def alerted(self) -> None:
         """From the event loop: there are new alerts."""

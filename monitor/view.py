@@ -132,9 +132,9 @@ class View:
         """Edges from its effects to `node`."""
         return self._edges(node, self.shown.effects, self._effects)
 
-    def _held(self, nodes: Collection[str]) -> Collection[str]:
+    def _held(self, nodes: Iterable[str]) -> Collection[str]:
         """What of these is to be seen: for those that leave out more."""
-        return nodes
+        return nodes if isinstance(nodes, Collection) else list(nodes)
 
     def _edges(self, node: str, known: Mapping[str, list[Edge]], kept: dict[str, Sequence[Edge]]) -> Sequence[Edge]:
         if self.replica is None:

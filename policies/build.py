@@ -175,7 +175,8 @@ class QueryBuilder(Expressions):
         return s.Unwind(items, read_name(name.text), self.place())
 
     def with_(self, projection: s.Projection, where: Where | None = None) -> s.With:
-        return s.With(projection, where.condition if where else None, self.place())
+        items = tuple(_kept(item) for item in projection.items)
+        return s.With(replace(projection, items=items), where.condition if where else None, self.place())
 
     def return_(self, projection: s.Projection) -> s.Return:
         return s.Return(projection, self.place())
@@ -183,7 +184,7 @@ class QueryBuilder(Expressions):
     def item(self, expression: s.Expression, alias: Token | None = None) -> s.ReturnItem:
         if alias is not None:
             return s.ReturnItem(read_name(alias.text), expression, True, self.place())
-        if isinstance(expression, s.Variable):
+        if isinstance(expression, s.Variable) and self.begin == self.finish:
             return s.ReturnItem(expression.name, expression, False, self.place())
         text = self.source.text[self.tokens[self.begin].start : self.tokens[self.finish].end]
         return s.ReturnItem(text, expression, False, self.place())
@@ -248,6 +249,13 @@ def _name(parts: Iterable[object]) -> str | None:
 
 def _properties(parts: Iterable[object]) -> s.MapOf | s.Parameter | None:
     return next((part for part in parts if isinstance(part, s.MapOf | s.Parameter)), None)
+
+
+def _kept(item: s.ReturnItem) -> s.ReturnItem:
+    """A variable in brackets keeps its name in WITH; in RETURN its column is called what is written."""
+    if item.aliased or not isinstance(item.expression, s.Variable):
+        return item
+    return replace(item, name=item.expression.name)
 
 
 def _count(token: Token) -> int:

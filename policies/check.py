@@ -86,7 +86,7 @@ class _QueryChecker:
         if scope.get(clause.variable) is not None:
             message = "a variable that is already bound"
             self._report.wrong(message, clause.at, clause.variable, "another name", detail="VariableAlreadyBound")
-        scope.names[clause.variable] = items.elements if items.sorts == f.LIST else ANYTHING
+        scope.names[clause.variable] = items.settled.elements if items.sorts == f.LIST else ANYTHING
 
     def _composition(self, clause: s.Clause, following: s.Clause | None, ends: bool) -> None:
         if isinstance(clause, s.Return) and following is not None:

@@ -110,7 +110,7 @@ class ExpressionChecker:
             case s.Index(subject, index):
                 shape = self.check(subject, scope, mode)
                 self.check(index, scope, mode)
-                return shape.elements if shape.sorts == f.LIST else h.ANYTHING
+                return shape.settled.elements if shape.sorts == f.LIST else h.ANYTHING
             case s.Slice(subject, first, last):
                 shape = self.check(subject, scope, mode)
                 for end in (first, last):

@@ -67,7 +67,7 @@ class ProjectionChecker:
             if item.name in names:
                 hint = "name one of them with AS"
                 self._report.wrong("two columns have one name", item.at, item.name, hint, detail="ColumnNameConflict")
-            names[item.name] = shape
+            names[item.name] = shape.settled
         return names
 
     # Grouping
@@ -116,12 +116,12 @@ class ProjectionChecker:
             if name not in known and self._scope.get(name) is not None:
                 message = "a variable that is not a column any more"
                 self._report.wrong(message, part, name, "make it a column too", detail="UndefinedVariable")
-        if grouped and is_aggregate(part) and free(part) <= known:
-            message = "an aggregate that is not a column"
-            self._report.wrong(message, part, hint="make it a column with AS", detail="InvalidAggregation")
-            return
+        before = len(self._report.errors)
         for child in children(part):
             self._seen(child, grouped=grouped, own=own.union(bound(part)))
+        if grouped and is_aggregate(part) and len(self._report.errors) == before:
+            message = "an aggregate that is not a column"
+            self._report.wrong(message, part, hint="make it a column with AS", detail="InvalidAggregation")
 
     def _rows(self, rows: s.Expression, word: str) -> None:
         subqueries = (s.PatternPredicate, s.PatternComprehension, s.Exists)

@@ -3,6 +3,8 @@
 Rules of this file
     - A shape says what is possible, never what is certain: null belongs to every shape, and of what is not known all
       is possible. An error is where what is possible has nothing in common with what is wanted.
+    - What a literal's elements are is known to the quantifier or comprehension that goes through it, and to nobody who
+      takes them out of it otherwise (UNWIND, an index, a name): there an engine finds out at run time.
     - Values only; who walks the expressions is `check_expressions`.
 
 Source: openCypher 9 (types; the conformance suite's compile-time InvalidArgumentType).
@@ -37,6 +39,14 @@ class Shape:
         return self.element or ANYTHING
 
     @property
+    def settled(self) -> Shape:
+        """What a name that is given to the value is known to stand for: of values in a list, only what patterns tell.
+
+        A list that a query builds may be mixed, so what is taken out of it is judged at run time.
+        """
+        return self if self.element is None or self.element.sorts <= MATCHED else Shape(self.sorts)
+
+    @property
     def named(self) -> str:
         """The sorts in words.
 
@@ -47,6 +57,7 @@ class Shape:
         return f"an {words}" if words[:1] in tuple("aeio") else f"a {words}"
 
 
+MATCHED: Final = f.NODE | f.RELATIONSHIP | f.PATH
 ANYTHING: Final = Shape(f.ANY)
 BOOLEAN: Final = Shape(f.BOOLEAN)
 INTEGER: Final = Shape(f.INTEGER)
@@ -112,7 +123,7 @@ def of_call(function: f.Function, arguments: tuple[Shape, ...]) -> Shape:
     if name in ("tail", "reverse") and arguments and arguments[0].sorts == f.LIST:
         return arguments[0]
     if name in ("head", "last") and arguments:
-        return arguments[0].elements
+        return arguments[0].settled.elements
     if name == "coalesce":
         return either(arguments)
     return Shape(function.result)

@@ -20,7 +20,7 @@ from policies.limits import LimitError, Limits, Match
 from policies.reach import Shape
 
 MOST: Final = 0.6
-"""Share of a graph from which on it is cheaper to ask about all of it: a search from everywhere finds all many times."""
+"""Share of a graph from which on it is cheaper to ask about all of it than to begin everywhere."""
 LIMIT: Final = "limit"
 FAILED: Final = "failed"
 
@@ -42,6 +42,7 @@ def deeds(
     graph: PolicyGraph,
     touched: frozenset[str] | None,
     meaning: Meaning,
+    *,
     limits: Limits,
     clock: Callable[[], float] | None = None,
 ) -> Deeds:

@@ -3,7 +3,7 @@
 Rules of this file
     - Each runs in a frame of its own, so that its variable hides an outer one of that name and never leaks.
     - Elements are paid for before they are looked at (`Budget`).
-    - A condition that is UNKNOWN leaves the list, or the choice, UNKNOWN.
+    - A condition that is UNKNOWN leaves the list, or the choice, UNKNOWN; one that is no truth value is an error.
 
 Complexity: linear in the elements, times the inner expression.
 Source: openCypher 9 (predicate functions, list comprehension, reduce, CASE).
@@ -24,9 +24,26 @@ from policies.values import Value, fault, weigh
 Build: TypeAlias = Callable[[s.Expression], Compiled]
 
 
+def judged(condition: s.Expression, run: Compiled) -> Compiled:
+    """The same condition, compiled, but an error if its value is no truth value; the text of most tells that it is."""
+    if isinstance(condition, TRUTHS):
+        return run
+    at = getattr(condition, "at", s.NOWHERE)
+
+    def check(frame: Frame) -> Value:
+        value = run(frame)
+        if value is True or value is False or value is None or value is UNKNOWN:
+            return value
+        error = fault("TypeError", "InvalidArgumentType", "a condition that is neither true nor false", value)
+        error.line, error.column = at.line, at.column
+        raise error
+
+    return check
+
+
 def compile_quantifier(quantifier: s.Quantifier, build: Build) -> Compiled:
     """`all(x IN items WHERE condition)` and its siblings."""
-    items, condition = build(quantifier.items), build(quantifier.condition)
+    items, condition = build(quantifier.items), judged(quantifier.condition, build(quantifier.condition))
     name, decide = quantifier.variable, DECIDE[quantifier.quantity]
 
     def run(frame: Frame) -> Value:
@@ -41,7 +58,7 @@ def compile_quantifier(quantifier: s.Quantifier, build: Build) -> Compiled:
 def compile_comprehension(comprehension: s.ListComprehension, build: Build) -> Compiled:
     """`[x IN items WHERE where | result]`."""
     items, name = build(comprehension.items), comprehension.variable
-    where = build(comprehension.where) if comprehension.where is not None else None
+    where = judged(comprehension.where, build(comprehension.where)) if comprehension.where is not None else None
     result = build(comprehension.result if comprehension.result is not None else s.Variable(name))
 
     def run(frame: Frame) -> Value:
@@ -85,7 +102,8 @@ def compile_reduce(reduce: s.Reduce, build: Build) -> Compiled:
 def compile_case(case: s.Case, build: Build) -> Compiled:
     """`CASE [subject] WHEN … THEN … ELSE … END`; with a subject each WHEN is compared with it by `=`."""
     subject = build(case.subject) if case.subject is not None else None
-    branches = tuple((build(when), build(then)) for when, then in case.branches)
+    test = build if subject else lambda when: judged(when, build(when))
+    branches = tuple((test(when), build(then)) for when, then in case.branches)
     otherwise = build(case.otherwise if case.otherwise is not None else s.Literal(None))
 
     def run(frame: Frame) -> Value:
@@ -116,6 +134,18 @@ def _no_list(value: Value) -> Value:
     raise fault("TypeError", "InvalidArgumentType", "this needs a list", value)
 
 
+TRUTHS: Final = (
+    s.And,
+    s.Or,
+    s.Xor,
+    s.Not,
+    s.Comparison,
+    s.IsNull,
+    s.HasLabels,
+    s.Quantifier,
+    s.PatternPredicate,
+    s.Exists,
+)
 DECIDE: Final[Mapping[s.Quantity, Callable[[Iterator[Value]], Truth]]] = {
     s.Quantity.ALL: all_of,
     s.Quantity.ANY: any_of,

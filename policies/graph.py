@@ -58,9 +58,12 @@ class Edge:
         return {"operation": self.operation}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class OwnEdge(Edge):
-    """An edge with properties of its own and a `key` that tells parallel edges apart."""
+    """An edge with properties of its own and a `key` that tells parallel edges apart.
+
+    It has its place among plain edges, which have no key: a graph may hold both.
+    """
 
     key: str = ""
     own: Mapping[str, Value] = field(default_factory=dict, compare=False)
@@ -68,6 +71,23 @@ class OwnEdge(Edge):
     def properties(self) -> Mapping[str, Value]:
         """Its own, and nothing else."""
         return self.own
+
+    def __lt__(self, other: Edge) -> bool:
+        return _rank(self) < _rank(other)
+
+    def __le__(self, other: Edge) -> bool:
+        return _rank(self) <= _rank(other)
+
+    def __gt__(self, other: Edge) -> bool:
+        return _rank(self) > _rank(other)
+
+    def __ge__(self, other: Edge) -> bool:
+        return _rank(self) >= _rank(other)
+
+
+def _rank(edge: Edge) -> tuple[str, ...]:
+    key = edge.key if isinstance(edge, OwnEdge) else ""
+    return (edge.effect, edge.relation, edge.operation, edge.cause, key)
 
 
 class PolicyGraph(Protocol):

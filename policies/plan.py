@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from policies import syntax as s
+from policies.expressions_loops import judged
 from policies.frame import Compiled
 from policies.plan_names import conjuncts, is_steady, mentioned, properties_asked, size
 
@@ -247,7 +248,7 @@ class _Builder:
         cost = 1 + size(part) // 16
         needs, steady = mentioned(part), is_steady(part)
         asks = properties_asked(part, *needs) if len(needs) == 1 and steady else None
-        return Condition(needs, self.build(part), cost, steady=steady, asks=asks)
+        return Condition(needs, judged(part, self.build(part)), cost, steady=steady, asks=asks)
 
     def finished_links(self) -> dict[str, Link]:
         return {

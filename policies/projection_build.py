@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from policies import syntax as s
 from policies.aggregates import aggregator, is_aggregate
 from policies.clauses_patterns import Matching
+from policies.expressions_loops import judged
 from policies.frame import Compiled
 from policies.plan import Condition
 from policies.plan_names import conjuncts, exchanged, mentioned, parts, size
@@ -56,7 +57,7 @@ def build_columns(
         tuple((build(part), key.descending) for part, key in zip(order, projection.order, strict=True)),
         matching.compile(projection.skip) if projection.skip is not None else None,
         matching.compile(projection.limit) if projection.limit is not None else None,
-        tuple(Condition(mentioned(part), build(part), 1 + size(part) // 16) for part in conditions),
+        tuple(Condition(mentioned(part), judged(part, build(part)), 1 + size(part) // 16) for part in conditions),
         _looks_back(order, names, closed),
         _looks_back(conditions, names, closed) or bool(calls and conditions),
         trace,

@@ -204,18 +204,15 @@ def _expand(pattern: Pattern, move: Move, accepts: Accepts | None, cost: int) ->
         spend = live.context.budget.spend
         here = _name(values[source])
         there = _name(values[far]) if known else None
-        start, onward = here, forward
+        start, onward, target = here, forward, there
         if there is not None and _crowded(graph, direction, here, there, forward):
-            start, onward = there, not forward  # both ends are known: from the one with fewer edges
+            start, onward, target = there, not forward, here  # both ends are known: from the one with fewer edges
         for edge in edges_at(graph, direction, start, onward):
             spend(cost)
             if types and edge.relation not in types:
                 continue
             end = edge.cause if edge.effect == start else edge.effect
-            if there is not None:
-                if end != (there if start is here else here):
-                    continue
-            elif fits is not None and not fits(graph.labels(end)):
+            if (fits is not None and not fits(graph.labels(end))) if target is None else end != target:
                 continue
             if earlier and live.context.meaning is not Meaning.INSTANCES and taken(values, earlier, edge):
                 continue

@@ -15,14 +15,12 @@ Source: sigmahq.io, rule specification (conditions, modifiers).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from policies.syntax import Place
-
-WILD: Final = ("*", "?")
+from policies.syntax import NOWHERE, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Field:
 
     name: str
     test: Test
-    at: Place = Place()
+    at: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +136,26 @@ class Carried:
     dropped: tuple[Dropped, ...] = ()
 
 
-def carried(tree: Tree, problem: Callable[[Field], str]) -> Carried:
-    """The rule without the conditions that have a `problem`: narrower if anything is left, else wider."""
+def carried(
+    tree: Tree, problem: Callable[[Field], str], constant: Callable[[Field], bool | None] = lambda one: None
+) -> Carried:
+    """The rule without the conditions that have a `problem`: narrower if anything is left, else wider.
+
+    A condition that is `constant` of all events is exact.
+    """
+
+    def exact(one: Field, _: bool) -> Tree:
+        known = constant(one)
+        return one if known is None else known
+
+    tree = _with(tree, exact)
     dropped = tuple(dict.fromkeys(Dropped(one, why) for one in fields(tree) if (why := problem(one))))
     if not dropped:
-        return Carried(_without(tree, problem, wide=False), Loss.EXACT)
-    narrow = _without(tree, problem, wide=False)
+        return Carried(tree, Loss.EXACT)
+    narrow = _with(tree, lambda one, plain: not plain if problem(one) else one)
     if narrow is not False:
         return Carried(narrow, Loss.NARROWER, dropped)
-    return Carried(_without(tree, problem, wide=True), Loss.WIDER, dropped)
+    return Carried(_with(tree, lambda one, plain: plain if problem(one) else one), Loss.WIDER, dropped)
 
 
 def fields(tree: Tree) -> Iterator[Field]:
@@ -162,32 +171,29 @@ def fields(tree: Tree) -> Iterator[Field]:
             waiting.extend(reversed(one.operands))
 
 
-def _without(tree: Tree, problem: Callable[[Field], str], *, wide: bool) -> Tree:
-    """The tree with constants for what has a problem, simplified.
-
-    `wide`: where a condition stands for itself it is true, below a NOT false; else the other way round.
-    """
+def _with(tree: Tree, choose: Callable[[Field, bool], Tree], plain: bool = True) -> Tree:
+    """The tree with each condition replaced, simplified; one is `plain` unless an odd number of NOTs denies it."""
     match tree:
         case Field():
-            return wide if problem(tree) else tree
+            return choose(tree, plain)
         case Not(operand):
-            inner = _without(operand, problem, wide=not wide)
+            inner = _with(operand, choose, not plain)
             return (not inner) if isinstance(inner, bool) else inner.operand if isinstance(inner, Not) else Not(inner)
         case All(operands):
-            return _joined(All, [_without(one, problem, wide=wide) for one in operands], unit=True)
+            return joined(All, [_with(one, choose, plain) for one in operands])
         case Any(operands):
-            return _joined(Any, [_without(one, problem, wide=wide) for one in operands], unit=False)
+            return joined(Any, [_with(one, choose, plain) for one in operands])
     return tree
 
 
-def _joined(kind: type[All] | type[Any], operands: list[Tree], *, unit: bool) -> Tree:
-    """AND or OR without constants; `unit` is the constant that changes nothing."""
-    kept: list[Tree] = []
+def joined(kind: type[All] | type[Any], operands: Iterable[Tree]) -> Tree:
+    """AND or OR without constants, without repeats, and without an AND in an AND."""
+    unit, kept = kind is All, list[Tree]()
     for one in operands:
         if isinstance(one, bool):
             if one is not unit:
                 return one
         else:
-            kept += one.operands if isinstance(one, kind) else [one]
+            kept += one.operands if isinstance(one, (All, Any)) and isinstance(one, kind) else [one]
     kept = list(dict.fromkeys(kept))
     return unit if not kept else kept[0] if len(kept) == 1 else kind(tuple(kept))

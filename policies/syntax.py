@@ -34,11 +34,21 @@ NOWHERE = Place()
 # Expressions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Literal:
-    """A string, number, boolean or null."""
+    """A string, number, boolean or null; `1`, `1.0` and `true` are three, as are `0.0` and `-0.0`."""
 
     value: Scalar
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._told() == other._told()
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def _told(self) -> tuple[type, str | int | None]:
+        value = self.value
+        return (value.__class__, repr(value) if isinstance(value, float) else value)
 
 
 @dataclass(frozen=True, slots=True)

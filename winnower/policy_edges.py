@@ -88,7 +88,8 @@ def joined(start: AbstractSet[str], wanted: Wanted, least: int, most: int | None
     """
     moves = wanted.moves()
     here, found = frozenset(start), frozenset(start) if not least else frozenset[str]()
-    for step in range(1, (MAX_STEPS + least if most is None else min(most, MAX_STEPS + least)) + 1):
+    least = min(least, MAX_STEPS)
+    for step in range(1, (2 * MAX_STEPS if most is None else min(most, 2 * MAX_STEPS)) + 1):
         here = frozenset(kind for begin, end in moves if begin & here for kind in end)
         if step >= least:
             found |= here

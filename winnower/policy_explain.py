@@ -2,7 +2,7 @@
 
 Rules of this file
     - Whatever a policy file holds is escaped before it is shown; colours only on a terminal.
-    - `--language` prints what the documentation holds (`policies/LANGUAGE.md`): both come from the language's own tables.
+    - `--language` prints what the documentation holds (`policies/LANGUAGE.md`), from the language's own tables.
 
 Source: issue "policies and questions", item 4, and "docs list every clause, function and field, generated from the
 code".
@@ -66,7 +66,9 @@ def command(policy: str | None, how: str, *, language: bool) -> None:
 def _single(word: str) -> tuple[Policy, ...]:
     found = named([word])
     if len(found) != 1:
-        raise InputError("several policies", offending=word, hint="one of " + ", ".join(one.id for one in found[:SHOWN]))
+        raise InputError(
+            "several policies", offending=word, hint="one of " + ", ".join(one.id for one in found[:SHOWN])
+        )
     return found
 
 
@@ -101,7 +103,9 @@ def explained(one: Policy, beside: tuple[str, MemoryGraph | InputError]) -> Iter
     yield from _section(f"On {escape(name)}", told)
 
 
-def _section(title: str, lines: Iterator[str] | tuple[str, ...] | list[str], *, wrap: bool = True) -> Iterator[Text | str]:
+def _section(
+    title: str, lines: Iterator[str] | tuple[str, ...] | list[str], *, wrap: bool = True
+) -> Iterator[Text | str]:
     texts = list(lines)
     if texts:
         yield ""
@@ -148,6 +152,7 @@ def _result(one: Policy, graph: MemoryGraph) -> Iterator[str]:
         yield f"no answer within the limits: {error}"
         return
     sure = sum(match.certain for match in model)
-    yield f"{len(found)} {'match' if len(found) == 1 else 'matches'}; as a model {sure} certain, {len(model) - sure} possible"
+    word = "match" if len(found) == 1 else "matches"
+    yield f"{len(found)} {word}; as a model {sure} certain, {len(model) - sure} possible"
     for match in found[:SHOWN]:
         yield "- " + ", ".join(f"{key}={rendered(value)}" for key, value in match.row.items())

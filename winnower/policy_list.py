@@ -35,7 +35,13 @@ COLUMNS: Final = ("id", "severity", "maturity", "technique", "title")
 @click.option("--ca", "authority", type=click.Path(path_type=Path), help="Certificates to trust for https.")
 @click.option("--format", "how", type=click.Choice(("table", "json")), default="table", show_default=True)
 def command(
-    files: tuple[Path, ...], state: Path | None, url: str, token_file: Path | None, authority: Path | None, how: str
+    files: tuple[Path, ...],
+    *,
+    state: Path | None,
+    url: str,
+    token_file: Path | None,
+    authority: Path | None,
+    how: str,
 ) -> None:
     """List policies: those of FILES and folders, those in force, or all that come with Winnower."""
     if sum(map(bool, (files, state, url))) > 1:

@@ -67,7 +67,9 @@ def command(
     """
     window = window_of(since, until)
     if where.url:
-        number = _remote(where, how, window, app or "", sent_of(policies), deadline if confirm else 0.0)
+        asked = {"app": app or "", "since": _text(window.since), "until": _text(window.until)}
+        asked |= {"confirm": "1", "deadline": str(deadline)} if confirm else {}
+        number = _remote(where, how, asked, sent_of(policies), deadline if confirm else 0.0)
     else:
         models, _ = models_of(where.folder, app)
         number = _local(models, named(policies) if policies else _standing(where.folder), window, how)
@@ -115,12 +117,10 @@ def sent_of(words: Sequence[str]) -> Sent:
     return Sent(tuple(ids), tuple((str(one), read_text(one, MAX_POLICY)) for one in sources))
 
 
-def _remote(where: Where, how: str, window: Window, app: str, sent: Sent, seconds: float) -> int:
+def _remote(where: Where, how: str, asked: dict[str, str], sent: Sent, seconds: float) -> int:
     from winnower.remote import SLACK, remote  # noqa: PLC0415 - a state folder needs no network
 
-    asked = {"app": app, "since": _text(window.since), "until": _text(window.until)}
-    asked |= {"confirm": "1", "deadline": str(seconds)} if seconds else {}
-    asked |= {"format": how, "width": str(output().width)}
+    asked = asked | {"format": how, "width": str(output().width)}
     told = remote(where.url, where.token_file, where.authority)
     text = told.ask("/v1/policies/run", asked, msgspec.json.encode(sent).decode(), SLACK + LIMITS.seconds + seconds)
     try:

@@ -68,21 +68,11 @@ def _steps(path: s.PathPattern, kinds: Kinds, operations: dict[str, frozenset[st
         if unknown:
             hint = "one of " + ", ".join(sorted(OPERATIONS))
             yield "unknown-operation", f"no edge has the operation {', '.join(map(repr, unknown))}", hint, step.at
-        elif not _possible(left, step, right, kinds, Wanted(_types(step), named, FORWARD[step.direction]), least, most):
+            continue
+        wanted = Wanted(_types(step), named, FORWARD[step.direction])
+        if not joined(_of(left, kinds), wanted, least, most) & _of(right, kinds):
             text = f"no graph has such an edge: {_pattern(left, step, right, named, kinds)}"
             yield "never-matches", text, "see the relations in: winnower policy explain --language", step.at
-
-
-def _possible(
-    left: s.NodePattern,
-    step: s.RelationshipPattern,
-    right: s.NodePattern,
-    kinds: Kinds,
-    wanted: Wanted,
-    least: int,
-    most: int | None,
-) -> bool:
-    return bool(joined(_of(left, kinds), wanted, least, most) & _of(right, kinds))
 
 
 def _of(node: s.NodePattern, kinds: Kinds) -> frozenset[str]:

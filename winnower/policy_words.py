@@ -91,7 +91,7 @@ def _longest(part: s.SingleQuery) -> int:
 def _of_expressions(query: s.Query) -> Iterator[str]:
     roles = {one.role for part in query.parts for one in drawn(part)}
     if "absent" in roles:
-        yield "what must be absent is certainly so where the model has not even a possible one; else only a worker knows"
+        yield "what must be absent is so for certain where the model has no possible one; else only a worker knows"
     if "asked for" in roles:
         yield "what must exist beside it is at most possible: it need not belong to the same process or file"
     if "optional" in roles:
@@ -126,7 +126,9 @@ def _cuts(tree: object) -> bool:
 def plan(query: s.Query, graph: PolicyGraph) -> tuple[str, ...]:
     """In which order the first MATCH of each part is searched on such a graph, and what a change costs."""
     lines: list[str] = []
-    for number, (part, whole) in enumerate(zip(compiled(query, traced=True).parts, not_incremental(query), strict=True)):
+    for number, (part, whole) in enumerate(
+        zip(compiled(query, traced=True).parts, not_incremental(query), strict=True)
+    ):
         if len(query.parts) > 1:
             lines.append(f"part {number + 1}:")
         if part.first is None:

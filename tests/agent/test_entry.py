@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.entry import MAX_PLAIN, Entry, entries_of, told, unite
+from agent.entry import MAX_PLAIN, MAX_TEXT, Entry, entries_of, told, unite
 from agent.epochs import Epoch
 from grammar import CodecError, Delta, Evidence, Sighting, Span, State, Transition
 from grammar.envelope import Run
+from grammar.finding import MAX_UNITED, Finding, Verdict
 
 STATES = [State(f"File /tmp/{n}") for n in range(4)]
 MOVES = [Transition(a, "WAS_DERIVED_FROM", "version", b) for a in STATES for b in STATES if a != b]
@@ -133,3 +134,27 @@ def test_a_damaged_entry_is_an_error_of_ours(damage: object) -> None:
         Entry.unpack(damage(data))
     with pytest.raises(CodecError):
         Entry.unpack(__import__("zstandard").compress(msgspec.msgpack.encode([1])))
+
+
+def finding(number: int, verdict: Verdict, label: str = "File /x") -> Finding:
+    return Finding("p", "web", "web1", ("Process sh", f"{label}{number}"), verdict, number)
+
+
+def test_of_a_match_the_last_word_is_kept_but_what_was_seen_stays_seen() -> None:
+    before = Entry(0, 1, findings=(finding(1, "unseen"), finding(2, "seen"), finding(3, "open")))
+    after = Entry(1, 1, findings=(finding(1, "seen"), finding(2, "unseen"), finding(3, "unseen")))
+    said = {one.ends[1][-1]: one.verdict for one in unite(before, after).findings}
+    assert said == {"1": "seen", "2": "seen", "3": "unseen"}
+
+
+def test_what_is_real_is_kept_when_there_are_too_many_findings() -> None:
+    one = Entry(0, 1)
+    for number in range(20):
+        many = tuple(finding(100 * number + at, "seen" if at == 99 else "unseen") for at in range(100))
+        one = unite(one, Entry(number, 1, findings=many))
+    assert len(one.findings) == MAX_UNITED
+    assert sum(found.verdict == "seen" for found in one.findings) == 20
+    for number in range(100):
+        one = unite(one, Entry(number, 1, findings=(finding(number, "seen", "File /" + "y" * 60_000),)))
+    assert sum(len(end) for found in one.findings for end in found.ends) <= MAX_TEXT
+    assert Entry.unpack(one.pack()) == one

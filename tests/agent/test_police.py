@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from lines import AT_CWD, START, WRONLY, path, syscall
+from lines import WRONLY
+from policed import HEAD, Worker, policy, verdicts
 
 from agent.confirm import verdict_of
-from agent.containers import Containers
-from agent.instances import Instances
-from agent.pipeline import Pipeline
 from agent.police import Police
 from agent.policy_graph import Properties, ScopeGraph
 from grammar.control import Question
-from grammar.finding import Finding
-from policies import Policy, parse_policy
 
-HEAD = "---\nid: {}\ntitle: t\nseverity: high\ntechnique: T1059\nfalse_positives: [none]\n---\n"
 READ = "MATCH (p:Process)-[u:USED]->(f:File) WHERE f.path = '/srv/7777/secret' RETURN p.name, f.path"
 SENT = (
     "MATCH (s:File)-[:WAS_GENERATED_BY]->(p:Process)-[u:USED]->(f:File) WHERE f.path STARTS WITH '/etc/' "
     "AND s.path STARTS WITH '/tmp/' RETURN p.name, f.path, s.path"
 )
-
-
-def policy(name: str, query: str) -> Policy:
-    return parse_policy(HEAD.format(name) + query, name)
-
-
-class Worker:
-    """One worker with a store, judged epoch by epoch."""
-
-    def __init__(self, folder: Path, *policies: Policy) -> None:
-        self.store = Instances(folder, "w")
-        self.pipeline = Pipeline(Containers.of([]), 10_000, recorder=self.store)
-        self.police = Police(tuple(policies))
-        self.epochs = 0
-        self.serial = 0
-
-    def opened(self, name: str, *, pid: int = 100, flags: int = 0) -> Worker:
-        """A process opens a file."""
-        self.serial += 1
-        exit_ = 3 + self.serial
-        stamp = (START + 10 * self.serial, self.serial)
-        line = syscall("openat", stamp=stamp, pid=pid, exit=exit_, a0=AT_CWD, a2=flags, paths=[path(name)])
-        self.pipeline.absorb(line)
-        return self
-
-    def judged(self) -> tuple[Finding, ...]:
-        """End the epoch."""
-        self.pipeline.node.tick()
-        epoch = self.pipeline.cut(START, 10_000)
-        found = self.police.judge(self.pipeline.node, epoch, self.store)
-        self.store.cut(self.epochs)
-        self.epochs += 1
-        return found
-
-
-def verdicts(found: Iterable[Finding]) -> list[tuple[str, str]]:
-    return [(one.policy, one.verdict) for one in found]
 
 
 def test_what_abstraction_has_taken_away_is_looked_up_in_the_instances(tmp_path: Path) -> None:

@@ -135,3 +135,13 @@ def test_what_was_asked_for_to_the_letter_comes_alone() -> None:
     assert [state.label for state in found.states] == ["Socket 10.0.0.1:4444"]
     found = find_nodes(model, {"peer": "10.0.0.1:5000"})
     assert [state.label for state in found.states] == ["Socket 10.0.0.1:{port}>*:80"]
+
+
+def test_a_page_says_how_many_there_are() -> None:
+    whole = find_nodes(MODEL, {})
+    pages = [whole.page(at, 2) for at in range(0, len(whole.states), 2)]
+    assert [state for page in pages for state in page.states] == list(whole.states)
+    assert pages[0].notes == [f"2 of {len(whole.states)} nodes; --limit and --skip (limit=, skip=) show others"]
+    assert (whole.page(0, 100), whole.page(), whole.notes) == (whole, whole, [])
+    assert set(pages[0].edges) <= set(whole.edges)
+    assert whole.edges == list(MODEL.transitions)

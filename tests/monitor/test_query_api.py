@@ -196,5 +196,3 @@ def test_what_is_offered_is_described_to_who_has_the_token(asker: Asker) -> None
     assert isinstance(told, dict)
     assert "/v1/query" in told["paths"]
     assert asker.site.client.get("/v1/openapi.json").status_code == 401
-
-

@@ -30,9 +30,7 @@ MODELS = [model_of("db"), model_of("web")]
 
 def rows(text: str, limits: Limits = LIMITS, models: Sequence[Model] = MODELS, **parameters: str) -> Rows:
     ticks = count()
-    return ask(
-        models, parse_query(text), Views(), lambda: next(ticks) / 1000, parameters=parameters, limits=limits
-    )
+    return ask(models, parse_query(text), Views(), lambda: next(ticks) / 1000, parameters=parameters, limits=limits)
 
 
 def told(found: Rows) -> list[object]:
@@ -65,6 +63,17 @@ def test_match_is_a_column_if_some_row_is_only_possible() -> None:
     assert certain.columns == ("app", "path")
     mixed = rows("MATCH (n) WHERE n.path = $path OR n.name = 'sh' RETURN labels(n) AS l", models=MODELS[:1], path=path)
     assert {(one["match"], *one["l"]) for one in told(mixed)} == {("possible", "File"), ("certain", "Process")}  # type: ignore[index]
+
+
+def test_what_depends_on_a_possible_row_is_only_possible() -> None:
+    path = "/tmp/sess_abcdefghijklmnopqrstuvwxyz"
+    (row,) = told(rows("MATCH (f:File) WHERE f.path = $p RETURN count(f) AS n", models=MODELS[:1], p=path))
+    assert row == {"app": "db", "match": "possible", "n": "?"}
+    (row,) = told(rows("MATCH (f:File) RETURN count(f) AS n", models=MODELS[:1]))
+    assert row == {"app": "db", "n": 1}
+    text = "MATCH (n) WHERE n.path = $p OR n.name = 'sh' RETURN n.name AS x, id(n) AS i ORDER BY labels(n)[0]"
+    (row,) = told(rows(f"{text} SKIP 1 LIMIT 1", models=MODELS[:1], p=path))
+    assert row["match"] == "possible"  # type: ignore[index]
 
 
 def test_a_limit_of_rows_gives_what_was_found_and_says_so() -> None:
@@ -136,5 +145,3 @@ def test_a_view_is_kept_as_long_as_the_model_is_the_same() -> None:
     for number in range(40):
         views.of(model_of(f"app{number}", ()))
     assert len(views._kept) <= 16
-
-

@@ -1,4 +1,4 @@
-"""Values become JSON and cells: nodes are the contract's, patterns are written, and parameters come back as they went."""
+"""Values become JSON and cells: nodes are the contract's, patterns are written, parameters come back as they went."""
 
 from __future__ import annotations
 

@@ -109,6 +109,12 @@ def test_alerts_of_one_container_at_one_time_are_one_incident() -> None:
     assert printed(alerts_table([])) == "no alerts\n"
 
 
+def test_an_alert_is_told_with_the_number_that_it_is_acknowledged_by() -> None:
+    alert = Alert("p1", "one", "low", "web", "w1", "web1", 5, (1, 8), ("aa",), ())
+    assert "#12 p1: one" in printed(alerts_table([alert.numbered(12)]))
+    assert "#" not in printed(alerts_table([alert]))
+
+
 def test_steps_that_only_renew_a_version_are_left_out_of_the_telling() -> None:
     steps = (
         Step("a", "Process sh /bin/sh"),

@@ -156,7 +156,7 @@ def test_killed_at_random_instants_under_load_nothing_acknowledged_is_lost_or_ap
     start: Starter, tmp_path: Path
 ) -> None:
     """After every kill the state opens; in the end it is byte for byte what the sent envelopes give in one go."""
-    process = start()
+    process = start("[policies]\nshipped = false")
     senders = [Sender(process, process.agent(f"w{n}"), n) for n in range(4)]
     for sender in senders:
         sender.start()

@@ -36,7 +36,7 @@ VariableTypeConflict | WITH 123 AS n MATCH (n) RETURN n
 VariableTypeConflict | WITH {x: 1} AS r MATCH ()-[r]-() RETURN r
 VariableTypeConflict | MATCH (n) WITH [n] AS users MATCH (users)-->(m) RETURN m
 VariableTypeConflict | MATCH (n) WITH [n] AS users MATCH ()-[users*]->(m) RETURN m
-VariableTypeConflict | UNWIND [1, 2] AS n MATCH (n) RETURN n
+VariableTypeConflict | MATCH p = ()-->() UNWIND nodes(p) AS n MATCH ()-[n]->() RETURN n
 VariableAlreadyBound | MATCH (p), p = ()--() RETURN p
 VariableAlreadyBound | MATCH p = (p)--() RETURN p
 VariableAlreadyBound | MATCH p = ()-[p]-() RETURN p
@@ -70,8 +70,8 @@ InvalidArgumentType | RETURN [x IN [true] | -x]
 InvalidArgumentType | RETURN [x IN 1 | x]
 InvalidArgumentType | RETURN reduce(n = 0, x IN true | n)
 InvalidArgumentType | RETURN 1:A
-InvalidArgumentType | RETURN [1, 2][0] AND true
-InvalidArgumentType | UNWIND [1, 2] AS x RETURN NOT x
+InvalidArgumentType | MATCH ()-[r*]->() RETURN r[0] AND true
+InvalidArgumentType | MATCH (n) UNWIND [n] AS x RETURN NOT x
 InvalidArgumentType | MATCH (n) RETURN exists(1)
 InvalidArgumentType | MATCH (n) RETURN n LIMIT 1.5
 InvalidArgumentType | MATCH (n) RETURN n SKIP 'a'
@@ -91,6 +91,7 @@ InvalidAggregation | MATCH (a) WHERE count(a) > 10 RETURN a
 InvalidAggregation | MATCH (n) RETURN [x IN [1, 2] | count(*)]
 InvalidAggregation | MATCH (n) WITH n.x AS x ORDER BY count(1) RETURN x
 InvalidAggregation | MATCH (n) RETURN n.x AS x, count(*) ORDER BY max(x)
+InvalidAggregation | MATCH (n) RETURN n.x AS x, count(*) ORDER BY max(n.x)
 InvalidAggregation | MATCH (n) WITH n.x AS x, count(*) AS c WHERE count(*) > 1 RETURN x
 InvalidAggregation | UNWIND [count(*)] AS x RETURN x
 NestedAggregation | RETURN count(count(*))

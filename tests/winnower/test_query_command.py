@@ -1,5 +1,6 @@
 """Questions are answered in every format; a bad question is one located line and exit 2; hostile text stays text."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from scribe import Scribe, ordinary
 from stage import Answer, Played, Stage, left_in
+
+from monitor.exports import FORMATS
+from winnower.query_command import Where
 
 Winnower = Callable[..., Answer]
 
@@ -93,6 +97,81 @@ def test_the_policy_language_ad_hoc(winnower: Winnower, played: Played) -> None:
     )
 
 
+def test_parameters_pages_and_limits(winnower: Winnower, played: Played) -> None:
+    ask = ("query", "--state", played.state)
+    text = "MATCH (f:File) WHERE f.path = $path RETURN f.path AS path"
+    assert asked(winnower, *ask, text, "--param", 'path="/usr/bin/implant"') == [
+        {"app": "web", "path": "/usr/bin/implant"}
+    ]
+    text = "MATCH (a)-[r]->(b) RETURN a, b"
+    whole = asked(winnower, *ask, text)
+    page = winnower(*ask, text, "--limit", "2", "--skip", "1", "--format", "json")
+    assert (page.code, json.loads(page.out)) == (0, whole[1:3])
+    assert f"rows 2-3 of {len(whole)}" in page.err
+    cut = winnower(*ask, text, "--rows", "1", "--format", "json")
+    assert (cut.code, json.loads(cut.out)) == (0, whole[:1])
+    assert "not all there is: more than 1 rows" in cut.err
+    table = winnower(*ask, text, "--rows", "1")
+    assert (table.code, table.err, "more than 1 rows" in table.out) == (0, "", True)
+
+
+def test_a_query_may_come_from_standard_input(
+    winnower: Winnower, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"RETURN '" + b"a" * 500_000 + b"' AS x")))
+    (row,) = asked(winnower, "query", "-", "--state", played.state)
+    assert row == {"app": "web", "x": "a" * 500_000}
+
+
+@pytest.mark.parametrize("how", [one for one in FORMATS if one != "table"])
+def test_answers_in_every_format(winnower: Winnower, played: Played, how: str) -> None:
+    node = implant(winnower, played)
+    for question in (
+        ("nodes", "--app", "web"),
+        ("ancestors", node),
+        ("descendants", node, "--depth", "2"),
+        ("query", "MATCH p = (f:File)-[:WAS_GENERATED_BY]->(:Process) RETURN p"),
+    ):
+        answer = winnower(*question, "--state", played.state, "--format", how)
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out
+        if how in ("json", "node-link", "prov"):
+            json.loads(answer.out)
+
+
+def test_a_long_answer_is_not_poured_into_a_terminal(
+    winnower: Winnower, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("winnower.query_command.SHOWN", 3)
+    whole = asked(winnower, "nodes", "--app", "web", "--state", played.state)
+    table = winnower("nodes", "--app", "web", "--state", played.state).out
+    assert len(re.findall(r"^[0-9a-f]{16} ", table, re.MULTILINE)) == 3
+    assert f"3 of {len(whole)} nodes" in table
+    all_of_it = winnower("nodes", "--app", "web", "--state", played.state, "--limit", "100").out
+    assert len(re.findall(r"^[0-9a-f]{16} ", all_of_it, re.MULTILINE)) == len(whole)
+    rows = winnower("query", "MATCH (n) RETURN n.kind AS k", "--state", played.state).out
+    assert f"rows 1-3 of {len(whole)}" in rows
+
+
+def test_a_running_monitor_is_asked_the_same_and_notes_go_to_the_other_stream(
+    winnower: Winnower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, dict[str, str], str | None]] = []
+
+    def ask(where: Where, path: str, how: str, params: dict[str, str], *rest: str | None) -> str:
+        sent.append((path, params, rest[0]))
+        return json.dumps({"text": "[]", "notes": ["not \x1b all"]})
+
+    monkeypatch.setattr(Where, "_asked", ask)
+    url = ("--url", "http://127.0.0.1:1", "--format", "json")
+    answer = winnower("query", "RETURN $x AS x", "--param", "x=[1]", "--limit", "7", "--app", "web", *url)
+    assert (answer.code, answer.out, answer.err) == (0, "[]\n", "note: not \\x1b all\n")
+    told = json.loads(str(sent[0][2]))
+    assert (told["query"], told["parameters"], told["limit"], told["app"]) == ("RETURN $x AS x", {"x": [1]}, 7, "web")
+    winnower("ancestors", "ab", "--depth", "2", "--skip", "3", *url)
+    assert sent[1][:2] == ("/v1/ancestors/ab", {"depth": "2", "limit": "", "skip": "3", "notes": "1"})
+
+
 def test_alerts_of_one_application(winnower: Winnower, played: Played) -> None:
     (alert,) = asked(winnower, "alerts", "--state", played.state)
     assert alert["policy"] == "write-below-binary-directory"
@@ -111,6 +190,10 @@ def test_alerts_of_one_application(winnower: Winnower, played: Played) -> None:
         (["ancestors", "ffffffffffffffffffff"], "no such node"),
         (["descendants", ""], "no such node"),
         (["query", "MATCH (f:File RETURN f"], "query:1:15:"),
+        (["query", "RETURN $x AS x", "--param", "x"], "not NAME=JSON: 'x'"),
+        (["query", "RETURN $x AS x", "--param", "x=/etc"], "a parameter that is not JSON: 'x=/etc'"),
+        (["query", "RETURN $x AS x"], "x"),
+        (["query", "RETURN 1 / 0 AS x"], "1:"),
         (["query", "MATCH (f:File) RETURN f.path AS p", "--format", "html"], "'html' is not one of"),
     ],
 )
@@ -154,12 +237,13 @@ def test_hostile_text_stays_text_in_every_output(winnower: Winnower, hostile: Pl
     every = asked(winnower, "nodes", *app)
     (written, *_) = [one for one in every if one["kind"] == "File" and "/tmp/" in one["label"]]
     texts = []
-    for how in ("table", "json", "dot"):
+    for how in FORMATS:
         texts.append(winnower("nodes", *app, "--format", how))
         texts.append(winnower("ancestors", written["id"], "--state", hostile.state, "--format", how))
     for how in ("table", "json"):
         texts.append(winnower("alerts", "--state", hostile.state, "--format", how))
-        returned = "MATCH (p:Process)<-[:WAS_GENERATED_BY]-(f:File) RETURN f.path AS path, p.command AS command"
+    for how in FORMATS:
+        returned = "MATCH (p:Process)<-[:WAS_GENERATED_BY]-(f:File) RETURN f.path AS path, p.command AS command, p"
         texts.append(winnower("query", returned, "--state", hostile.state, "--format", how))
     for answer in texts:
         assert (answer.code, answer.err) == (0, "")

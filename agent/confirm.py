@@ -5,7 +5,7 @@ Rules of this file
       whatever way the edges point: what a negated pattern looks for is in it too. If a limit cut it, or something in it
       is known only as a pattern, nobody can tell (`open`); but what only asks for what is there is `seen` all the same.
     - At the rim of the subgraph things look absent that are not: where absence or numbers count, a real match is
-      believed only if its ends were asked about.
+      believed only if something of it was asked about (if it does not hang together: both of its ends).
     - A real match counts for a match of the model if the labels at its ends are the same; of a group, if any of it was
       asked about: which labels stand at its ends depends on what else is in it.
     - From any thread: the local store can be asked while it is written.
@@ -17,7 +17,7 @@ Source: issue "policies and questions", item 3 (confirmed or dismissed by the wo
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
@@ -65,8 +65,11 @@ class Real:
     matches: tuple[Match, ...]
     whole: bool
 
-    def verdict(self, ends: Iterable[str]) -> tuple[Verdict, tuple[Instance, ...]]:
-        """What they say of a match with these labels at its ends, and which vertices show it."""
+    def verdict(self, ends: Iterable[str], *, proven: bool = False) -> tuple[Verdict, tuple[Instance, ...]]:
+        """What they say of a match with these labels at its ends, and which vertices show it.
+
+        Of what the labels have `proven`, nothing that was not looked at can take anything away.
+        """
         wanted = tuple(map(sendable, ends))
         relabel = Relabel([label for label in wanted if "{" in label])
         maybe, shape = False, self.shape
@@ -76,19 +79,24 @@ class Real:
             if shape.grouped:
                 known = any(one.asked for one in nodes)
             elif wanted in ((first.label, last.label), (relabel(first.label), relabel(last.label))):
-                known = shape.positive or (first.asked and last.asked)
+                known = shape.positive or (any(one.asked for one in nodes) if shape.connected else both_asked(nodes))
             else:
                 continue
-            if match.certain and known and (self.whole or shape.positive):
+            if match.certain and (proven or (known and (self.whole or shape.positive))):
                 return "seen", tuple(nodes[:SHOWN])
             maybe = True
         return ("open" if maybe or not self.whole else "unseen"), ()
 
 
-def real_matches(store: Store, query: Query, question: Question, within: float) -> Real:
+def both_asked(nodes: Sequence[Instance]) -> bool:
+    """Whether the question was about both ends of a match."""
+    return nodes[0].asked and nodes[-1].asked
+
+
+def real_matches(store: Store, query: Query, question: Question, within: float, most: int = MOST) -> Real:
     """The query's matches in the neighbourhood of the question's states, after at most about `within` seconds.
 
-    Of more than `MAX_STATES` states only the first are looked at.
+    Of more than `most` instances only the nearest are looked at, of more than `MAX_STATES` states only the first.
     """
     shape, deadline = shape_of(query), time.monotonic() + within
     asked = msgspec.structs.replace(
@@ -97,7 +105,7 @@ def real_matches(store: Store, query: Query, question: Question, within: float) 
         ends=(),
         states=question.states[:MAX_STATES],
         depth=0 if shape.reach is None else max(1, shape.reach),
-        limit=MOST,
+        limit=most,
     )
     reply = store.around(asked, shape.turns, within)
     whole = not reply.cut and not reply.lost and len(question.states) <= MAX_STATES

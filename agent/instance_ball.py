@@ -32,7 +32,8 @@ class Ball:
 
     def run(self) -> tuple[tuple[Instance, ...], tuple[Link, ...]]:
         """The whole answer, nearest first; links by time."""
-        walk, idle = self.walk, 0
+        walk, idle, late = self.walk, 0, self.walk.late
+        walk.most, walk.late = walk.limit, lambda: walk.cut or late()  # what is cut anyway need not be large
         walk.find()
         for number in range(self.turns + 2):
             before = walk.count

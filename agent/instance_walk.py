@@ -126,6 +126,7 @@ class Walk:
     links: list[tuple[int, int, tuple[str, str], int]] = field(default_factory=list)
     _lowest: dict[int, int] = field(default_factory=dict)
     count: int = 0
+    most: int = MAX_REACHED
     _oldest: int = 0
 
     @property
@@ -232,7 +233,7 @@ class Walk:
     def _reach(self, scope: int, number: int, steps: int) -> None:
         reached = self.reached.setdefault(scope, {})
         known = reached.get(number)
-        if known is None and self.count >= MAX_REACHED:
+        if known is None and self.count >= self.most:
             self.cut = True
         elif known is None or steps < known:
             self.count += known is None

@@ -23,7 +23,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -34,12 +34,12 @@ from agent.upg import Scope
 from agent.watched import Stirring, Watched, Watches
 from grammar import InputError, Sighting
 from grammar.control import Question
-from grammar.finding import MAX_FINDINGS, Finding, Instance
+from grammar.finding import MAX_FINDINGS, Finding, Instance, Verdict
 from policies.deeds import FAILED, deeds, near
 from policies.graph import Meaning
 from policies.limits import Limits, Match
 from policies.policy import Policy, parse_policy
-from policies.reach import shape_of
+from policies.reach import Shape, shape_of
 
 if TYPE_CHECKING:
     from agent.epochs import Epoch
@@ -55,11 +55,22 @@ SHORT: Final = 1_000
 """Characters of a name or a command line in a finding."""
 WITHIN: Final = 1.0
 """Seconds for the policies of one epoch, live."""
-LOOK: Final = 0.5
+NEAREST: Final = 3_000
+"""Instances that are looked at here; the monitor can ask for more."""
+LOOK: Final = 0.15
 """Share of that for one look into the store."""
+COUNTED: Final = ("cut", "failed", "late", "looked", "found")
 LIMITS: Final = Limits(rows=10_000, steps=200_000)
 
 _log = logging.getLogger("agent.police")
+
+
+class Said(NamedTuple):
+    """What the instances say of a match: when it was news, and who shows it."""
+
+    verdict: Verdict
+    at: int
+    instances: tuple[Instance, ...]
 
 
 class Local(Store, Stirring, Protocol):
@@ -98,7 +109,7 @@ class _Round:
         self.looks -= 1
         if self._still is None:
             self._still = self.store.still()
-        return real_matches(self._still, policy.query, question, min(self.left, LOOK * self.within))
+        return real_matches(self._still, policy.query, question, min(self.left, LOOK * self.within), NEAREST)
 
     def tell(self, finding: Finding) -> bool:
         """Add a finding; False if there is no room for it."""
@@ -114,12 +125,12 @@ class _Round:
 class Police:
     """The policies that a worker goes by; `within` seconds for one epoch.
 
-    `counts`: evaluations cut by a limit, failed ones, looks into the store, findings.
+    `counts`: evaluations cut by a limit, failed ones, epochs that took too long, looks into the store, findings.
     """
 
     policies: tuple[Policy, ...] = ()
     within: float = WITHIN
-    counts: dict[str, int] = field(default_factory=lambda: {"cut": 0, "failed": 0, "looked": 0, "found": 0})
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     watches: Watches = field(default_factory=Watches)
     _texts: dict[tuple[str, str], Policy | None] = field(default_factory=dict)
     _of: dict[str, tuple[Policy, ...]] = field(default_factory=dict)
@@ -156,6 +167,7 @@ class Police:
             now.looks = MAX_CONFIRMED
             self._look_again(now)
         self.counts["found"] += len(now.found)
+        self.counts["late"] += now.left <= 0
         return tuple(now.found)
 
     def _judge(self, scope: Scope, sighting: Sighting | None, now: _Round) -> None:
@@ -215,42 +227,59 @@ class Police:
                 yield policy, fresh
 
     def _hold(self, policy: Policy, graph: ScopeGraph, matches: Sequence[Match], now: _Round, at: int) -> None:
-        """Hold the matches of one policy in one scope, each once, against the instances."""
-        self.counts["looked"] += 1
-        scope, shape = graph.scope, shape_of(policy.query)
+        """Hold the matches of one policy in one scope, each once, against the instances.
+
+        What is new comes first. All instances are looked at for what was not seen so; where
+        a match hangs together, all of one of its states: the rarest, for a busy program has thousands.
+        """
+        shape = shape_of(policy.query)
         by_ends: dict[tuple[str, str], list[Match]] = {}
         for match in matches:
             by_ends.setdefault(shape.ends(match, graph.label), []).append(match)
-        real = now.look(policy, _question(graph, matches))
-        for ends, group in by_ends.items():
-            verdict, shown = real.verdict(ends)
-            key = (policy.id, scope.container, ends)
-            said = tuple(map(sendable, ends))
-            finding = Finding(policy.id, scope.app, scope.container, (said[0], said[1]), verdict, at, _short(shown))
-            if verdict == "seen":
-                if now.tell(finding):
-                    self._tell(key)
-                continue
-            if verdict == "unseen" or real.whole:
-                now.tell(finding)  # else the monitor asks: then there is more time
-            numbers = frozenset(graph.number(node) for match in group for node in match.nodes)
-            self.watches.add(Watched(policy, scope, key, _question(graph, group), numbers, now.start))
+        if shape.positive:
+            real = self._look(policy, _about(shape, graph, matches), now, now.start)
+            for ends in list(by_ends):
+                verdict, shown = real.verdict(ends)
+                if verdict == "seen":
+                    del by_ends[ends]
+                    self._found(policy, graph.scope, ends, now, Said(verdict, at, shown))
+        if by_ends and not now.over:
+            rest = [match for group in by_ends.values() for match in group]
+            real = self._look(policy, _about(shape, graph, rest), now)
+            for ends, group in by_ends.items():
+                sure = any(one.certain for one in group)
+                verdict, shown = real.verdict(ends, proven=sure)
+                if verdict != "seen" and (sure or (verdict == "open" and not real.whole)):
+                    continue  # it is told anyway; or the monitor asks: then there is more time
+                self._found(policy, graph.scope, ends, now, Said(verdict, at, shown))
+                if verdict != "seen":
+                    key = (policy.id, graph.scope.container, ends)
+                    numbers = frozenset(graph.number(node) for match in group for node in match.nodes)
+                    self.watches.add(Watched(policy, graph.scope, key, _question(graph, group), numbers, now.start))
+
+    def _look(self, policy: Policy, question: Question, now: _Round, since: int = 0) -> Real:
+        self.counts["looked"] += 1
+        return now.look(policy, msgspec.structs.replace(question, since=max(0, since)))
+
+    def _found(self, policy: Policy, scope: Scope, ends: tuple[str, str], now: _Round, said: Said) -> None:
+        """Tell it; what was seen, once."""
+        plain = sendable(ends[0]), sendable(ends[1])
+        told = now.tell(
+            Finding(policy.id, scope.app, scope.container, plain, said.verdict, said.at, _short(said.instances))
+        )
+        if told and said.verdict == "seen":
+            self._tell((policy.id, scope.container, ends))
 
     def _look_again(self, now: _Round) -> None:
         """At what was not seen when the model had it, where more of the same has happened."""
         for one in self.watches.due(now.start):
             if now.over:
                 return
-            self.counts["looked"] += 1
             since = one.since if shape_of(one.policy.query).positive and not one.whole else 0
-            real = now.look(one.policy, msgspec.structs.replace(one.question, since=since))
-            verdict, shown = real.verdict(one.key[2])
+            verdict, shown = self._look(one.policy, one.question, now, since).verdict(one.key[2])
             self.watches.looked(one, now.start, seen=verdict == "seen")
             if verdict == "seen" and one.key not in self._told:
-                said = tuple(map(sendable, one.key[2]))
-                where = one.scope.app, one.scope.container
-                if now.tell(Finding(one.policy.id, *where, (said[0], said[1]), verdict, now.start, _short(shown))):
-                    self._tell(one.key)
+                self._found(one.policy, one.scope, one.key[2], now, Said(verdict, now.start, shown))
 
     def _tidy(self, node: Node) -> None:
         """Containers that have ended, and applications of which none is left, take no room."""
@@ -280,6 +309,18 @@ def _read(file: str, text: str) -> Policy | None:
     except InputError as error:
         _log.error("a policy cannot be read", extra={"file": file, "reason": str(error)})
         return None
+
+
+def _about(shape: Shape, graph: ScopeGraph, matches: Iterable[Match]) -> Question:
+    """A question that finds every real match of these: it has a vertex of each state, so one of the rarest."""
+    if shape.grouped or not shape.connected:
+        return _question(graph, matches)
+    counts = graph.scope.counts
+
+    def often(node: str) -> tuple[int, str]:
+        return counts.get(graph.number(node), 0), node
+
+    return _question(graph, [replace(one, nodes=(min(one.nodes, key=often),)) for one in matches])
 
 
 def _question(graph: ScopeGraph, matches: Iterable[Match]) -> Question:

@@ -86,9 +86,10 @@ class ProjectionChecker:
         """What stands beside an aggregate must be known of the whole group."""
         if is_aggregate(part) or (_is_simple(part) and part in keys):
             return
-        if isinstance(part, s.Variable) and part.name not in names and self._scope.get(part.name) is not None:
-            hint = "WITH it before, or make it a column of its own"
-            self._report.wrong("not the same for all that is aggregated", part, part.name, hint, detail=AMBIGUOUS)
+        for name in _names(part):
+            if name not in names and self._scope.get(name) is not None:
+                hint = "WITH it before, or make it a column of its own"
+                self._report.wrong("not the same for all that is aggregated", part, name, hint, detail=AMBIGUOUS)
         inner = names | set(bound(part))
         for child in children(part):
             self._beside(child, keys, inner)
@@ -111,9 +112,8 @@ class ProjectionChecker:
                 self._report.wrong("beside an aggregate, name the column", part, detail=AMBIGUOUS)
             return
         known = self.after.names.keys() | own
-        names = named(part.path) if isinstance(part, s.PatternPredicate) else ()
-        for name in (part.name,) if isinstance(part, s.Variable) else names:
-            if name not in known and self._scope.get(name) is not None:
+        for name in _names(part) if isinstance(part, s.Variable | s.PatternPredicate) else ():
+            if name not in known and self._scope.get(name) and s.Variable(name) not in self._columned:
                 message = "a variable that is not a column any more"
                 self._report.wrong(message, part, name, "make it a column too", detail="UndefinedVariable")
         before = len(self._report.errors)
@@ -135,6 +135,19 @@ class ProjectionChecker:
             self._report.wrong(message, rows, detail="InvalidArgumentType")
         elif isinstance(rows, s.Literal) and isinstance(rows.value, int) and rows.value < 0:
             self._report.wrong(f"a negative {word}", rows, str(rows.value), detail="NegativeIntegerArgument")
+
+
+def _names(part: s.Expression) -> tuple[str, ...]:
+    """The names that a part itself holds, those of its patterns among them: they may be new, or known before."""
+    match part:
+        case s.Variable(name):
+            return (name,)
+        case s.PatternPredicate(path) | s.PatternComprehension(path):
+            return named(path)
+        case s.Exists(query):
+            clauses = [clause for one in query.parts for clause in one.clauses if isinstance(clause, s.Match)]
+            return tuple(name for clause in clauses for path in clause.paths for name in named(path))
+    return ()
 
 
 def _is_simple(part: s.Expression) -> bool:

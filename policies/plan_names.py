@@ -20,6 +20,7 @@ from policies import syntax as s
 Tree: TypeAlias = object
 T = TypeVar("T")
 LOCAL = (s.Quantifier, s.ListComprehension, s.Reduce)
+Loop: TypeAlias = s.Quantifier | s.ListComprehension | s.Reduce
 
 
 def parts(tree: Tree, queries: bool = True) -> Iterator[Tree]:
@@ -108,7 +109,11 @@ def conjuncts(where: s.Expression | None) -> tuple[s.Expression, ...]:
 
 
 def exchanged(tree: T, table: Mapping[s.Expression, s.Expression]) -> T:
-    """The tree with each part that is a key of `table` replaced; the largest such part wins."""
+    """The tree with each part that is a key of `table` replaced; the largest such part wins.
+
+    A name that a part binds itself is another one: nothing that mentions it is replaced there, and it is renamed if
+    it would hide what comes in. In a pattern the names of nodes and relationships are replaced as variables are.
+    """
     return cast(T, _exchanged(tree, table)) if table else tree
 
 
@@ -120,8 +125,32 @@ def _exchanged(tree: Tree, table: Mapping[s.Expression, s.Expression]) -> Tree:
     found = table.get(cast(s.Expression, tree))
     if found is not None:
         return found
+    if isinstance(tree, LOCAL):
+        return _local(tree, table)
+    if isinstance(tree, (s.NodePattern, s.RelationshipPattern)) and tree.variable is not None:
+        other = table.get(s.Variable(tree.variable))
+        tree = replace(tree, variable=other.name) if isinstance(other, s.Variable) else tree
     changed = {one.name: _exchanged(value, table) for one in fields(tree) if _inner(value := getattr(tree, one.name))}
     return replace(tree, **changed) if changed else tree
+
+
+def _local(tree: Loop, table: Mapping[s.Expression, s.Expression]) -> Loop:
+    """The same for what goes through a list: only that list, and where a sum starts, stand outside of its names."""
+    own = {tree.variable, tree.accumulator} if isinstance(tree, s.Reduce) else {tree.variable}
+    inner = {key: value for key, value in table.items() if own.isdisjoint(mentioned(key))}
+    new = {name: f" {name}" if name in mentioned(tuple(inner.values())) else name for name in own}
+    renamed: dict[s.Expression, s.Expression] = {s.Variable(name): s.Variable(new[name]) for name in own}
+
+    def within(part: T) -> T:
+        return exchanged(exchanged(part, renamed), inner)
+
+    items, name = exchanged(tree.items, table), new[tree.variable]
+    if isinstance(tree, s.Quantifier):
+        return replace(tree, variable=name, items=items, condition=within(tree.condition))
+    if isinstance(tree, s.ListComprehension):
+        return replace(tree, variable=name, items=items, where=within(tree.where), result=within(tree.result))
+    start, total = exchanged(tree.start, table), new[tree.accumulator]
+    return replace(tree, accumulator=total, start=start, variable=name, items=items, step=within(tree.step))
 
 
 def _inner(value: object) -> bool:

@@ -42,6 +42,7 @@ def build_columns(
     hidden = _hidden(items, calls) if calls else {}
     names = frozenset(item.name for item in items)
     table = _columns_table(items) if closed else {}
+    grouped = matching.within(frozenset(h.name for h in hidden.values())) if calls else matching
     after = matching.within(names | {h.name for h in hidden.values()} | (frozenset() if closed else frozenset(scope)))
 
     def build(part: s.Expression) -> Compiled:
@@ -51,7 +52,7 @@ def build_columns(
     order = [whole.get(key.expression, key.expression) for key in projection.order]
     conditions = conjuncts(where)
     return Columns(
-        tuple((item.name, _item(item, hidden, matching)) for item in items),
+        tuple((item.name, grouped.compile(exchanged(item.expression, hidden))) for item in items),
         _groups(items, hidden, calls, matching, trace) if calls else None,
         projection.distinct,
         tuple((build(part), key.descending) for part, key in zip(order, projection.order, strict=True)),
@@ -62,10 +63,6 @@ def build_columns(
         _looks_back(conditions, names, closed) or bool(calls and conditions),
         trace,
     )
-
-
-def _item(item: s.ReturnItem, hidden: Mapping[s.Expression, s.Variable], matching: Matching) -> Compiled:
-    return matching.compile(exchanged(item.expression, hidden))
 
 
 def _calls(expressions: Iterable[s.Expression]) -> list[s.Expression]:

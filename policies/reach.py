@@ -34,6 +34,7 @@ class Shape:
     turns: int
     positive: bool
     grouped: bool
+    connected: bool
 
     def ends(self, match: Match, label: Callable[[str], str]) -> tuple[str, str]:
         """The labels that tell what a match is about, whatever the contexts and the way between.
@@ -57,7 +58,9 @@ def shape_of(query: s.Query) -> Shape:
         if len(_SHAPES) >= MAX_SHAPES:
             _SHAPES.clear()
         asked = deeds_of(query)
-        found = Shape(query, asked, reach_of(query), turns_of(query), is_positive(asked), is_grouped(query))
+        found = Shape(
+            query, asked, reach_of(query), turns_of(query), is_positive(asked), is_grouped(query), is_connected(query)
+        )
         _SHAPES[id(query)] = found
     return found
 
@@ -143,6 +146,32 @@ def is_positive(query: s.Query) -> bool:
             return False
         if isinstance(part, s.Projection) and (part.skip is not None or part.limit is not None):
             return False
+    return True
+
+
+def is_connected(query: s.Query) -> bool:
+    """Whether everything that a row is made of hangs together: within `reach_of` of any node of it is all of it.
+
+    >>> from policies import parse_query
+    >>> is_connected(parse_query("MATCH (a)-->(b), (b)-->(c) RETURN a"))
+    True
+    >>> is_connected(parse_query("MATCH (a)-->(b), (c) RETURN a"))
+    False
+    """
+    return all(map(_hangs_together, query.parts))
+
+
+def _hangs_together(part: s.SingleQuery) -> bool:
+    matches = [clause for clause in part.clauses if isinstance(clause, s.Match)]
+    if len(matches) != 1 or not isinstance(part.clauses[0], s.Match) or matches[0].optional:
+        return False
+    first, *rest = [{node.variable for node in path.nodes} - {None, ""} for path in matches[0].paths]
+    while rest:
+        near = [names for names in rest if names & first]
+        if not near:
+            return False
+        first = first.union(*near)
+        rest = [names for names in rest if names not in near]
     return True
 
 

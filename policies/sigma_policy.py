@@ -25,7 +25,7 @@ LEVELS: Final = {"informational": "low", "low": "low", "medium": "medium", "high
 STATUSES: Final = {"stable": "stable", "test": "testing", "experimental": "experimental"}
 MAX_TEXT: Final = 2_000
 MAX_ITEMS: Final = 50
-MAX_SHOWN: Final = 100
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _TECHNIQUE: Final = re.compile(r"attack\.(t[0-9]{4}(?:\.[0-9]{3})?)", re.ASCII)
 
 
@@ -113,27 +113,31 @@ def _origin(rule: Rule) -> Iterator[str]:
 def _head(rule: Rule, ident: str) -> str:
     shape = SHAPES[rule.category]
     found = [one[1].upper() for tag in rule.tags if (one := _TECHNIQUE.fullmatch(tag.lower()))]
-    description = " ".join(rule.description.split())[:MAX_TEXT]
+    description, addresses = _texts([rule.description]), filter(FORMS["references"].fullmatch, rule.references)
     lines = [
         f"id: {ident}",
-        f"title: {_quoted(' '.join(rule.title.split())[:MAX_TEXT] or ident)}",
+        f"title: {_quoted(*(_texts([rule.title]) or [ident]))}",
         f"severity: {LEVELS.get(rule.level, 'medium')}",
         *_list("technique", found or [shape.technique]),
         f"maturity: {STATUSES.get(rule.status, 'experimental')}",
-        *([f"description: {_quoted(description)}"] if description else []),
-        *_list(
-            "false_positives", [" ".join(one.split()) for one in rule.false_positives] or ["none that the rule names"]
-        ),
-        *_list("references", [one for one in rule.references if FORMS["references"].fullmatch(one)]),
+        *(f"description: {_quoted(one)}" for one in description),
+        *_list("false_positives", _texts(rule.false_positives) or ["none that the rule names"]),
+        *_list("references", addresses),
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
+def _texts(texts: Iterable[str]) -> list[str]:
+    """Each on one line, none empty, none twice, half characters replaced."""
+    whole = (_HALF.sub("\ufffd", " ".join(text.split())[:MAX_TEXT]).strip() for text in texts)
+    return [text for text in dict.fromkeys(whole) if text][:MAX_ITEMS]
+
+
 def _list(key: str, texts: Iterable[str]) -> Iterator[str]:
-    kept = [one[:MAX_TEXT] for one in dict.fromkeys(texts) if one.strip()][:MAX_ITEMS]
+    kept = _texts(texts)
     if kept:
         yield f"{key}:"
-        yield from (f"  - {_quoted(one)}" for one in dict.fromkeys(kept))
+        yield from (f"  - {_quoted(one)}" for one in kept)
 
 
 def _quoted(text: str) -> str:
@@ -145,8 +149,6 @@ def _escaped(character: str) -> str:
     if character in '"\\':
         return f"\\{character}"
     number = ord(character)
-    if 0xD800 <= number <= 0xDFFF:
-        return "\\uFFFD"
     if character.isprintable() and character != "\ufeff":
         return character
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"

@@ -329,7 +329,8 @@ def _six(address: IPv6Address, length: int) -> str:
     parts = [group.lstrip("0") for group in groups[:whole]]
     if rest:
         parts.append(_group(groups[whole], *divmod(rest, 4)))
-    return ":".join(parts) + ":.*" if parts and all(parts) else ""
+    more = ":.*" if len(parts) < len(groups) else ""
+    return ":".join(parts) + more if parts and all(parts) else ""
 
 
 def _group(digits: str, nibbles: int, bits: int) -> str:

@@ -47,12 +47,16 @@ def command(rules: tuple[Path, ...], folder: Path | None, *, lossy: bool, force:
             made = _checked(rule, lossy=lossy)
             counts["not" if not made.text else made.loss] += 1
             _tell(rule, made, lossy=lossy)
-            if made.text:
+            try:
                 _write(made, folder, force=force)
+            except InputError as error:
+                click.echo(str(error), err=True)
+                bad = True
     told = ", ".join(
         f"{number} {'not' if key == 'not' else Loss(key).value}" for key, number in counts.items() if number
     )
-    click.echo(f"{sum(counts.values())} rules: {told or 'none'}", err=True)
+    total = sum(counts.values())
+    click.echo(f"{total} {'rule' if total == 1 else 'rules'}: {told or 'none'}", err=True)
     if bad or counts["not"]:
         sys.exit(2 if bad else 1)
 
@@ -102,7 +106,7 @@ def _tell(rule: Rule, made: Translation, *, lossy: bool) -> None:
 
 
 def _write(made: Translation, folder: Path | None, *, force: bool) -> None:
-    if folder is None:
+    if folder is None or not made.text:
         click.echo(made.text, nl=False)
         return
     place = folder / f"{made.id}.cypher"

@@ -39,6 +39,8 @@ MAX_BRACKETS: Final = 8
 MAX_STARS: Final = 3
 MAX_RULES: Final = 1_000
 MAX_DEPTH: Final = 40
+MAX_WORK: Final = 200_000
+"""Words of conditions times texts of detections."""
 HINT: Final = "pip install 'winnower[sigma]'"
 SIGNS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=", "NEQ": "<>"}
 
@@ -175,7 +177,10 @@ class _Reader:
     def _check_conditions(self, detection: object) -> None:
         """Selectors are made into backtracking expressions, brackets into recursion: both within reason."""
         found = detection.get("condition", "") if isinstance(detection, dict) else ""
-        for text in found if isinstance(found, list) else [found]:
+        texts = found if isinstance(found, list) else [found]
+        if sum(len(str(text).split()) for text in texts) * _size(detection) > MAX_WORK:
+            raise self._error("a rule whose conditions name too much", at=self.places.get("condition"))
+        for text in texts:
             written, at = str(text), self.places.get("condition", Place())
             if len(written) > MAX_CONDITION or written.count("(") > MAX_BRACKETS * 8 or _depth(written) > MAX_BRACKETS:
                 raise self._error("a condition that is too long or nested too deep", written, at=at)
@@ -209,6 +214,13 @@ def _scalar(node: yaml.Node) -> object:
     except (ValueError, yaml.YAMLError, OverflowError):
         return str(node.value)
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(node.value)
+
+
+def _size(value: object) -> int:
+    """Texts in a detection: each condition that names it copies them."""
+    if isinstance(value, dict | list):
+        return sum(map(_size, value.values() if isinstance(value, dict) else value))
+    return 1
 
 
 def _depth(text: str) -> int:

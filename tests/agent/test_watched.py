@@ -41,7 +41,7 @@ def test_looking_again_gets_rarer_and_nothing_is_missed_for_it(tmp_path: Path) -
         before = worker.police.counts["looked"]
         assert {verdict for _, verdict in verdicts(worker.opened(f"/srv/{number}/secret").judged())} <= {"unseen"}
         looked.append(worker.police.counts["looked"] - before)
-    assert 4 <= sum(looked) <= 9
+    assert sum(looked[6:]) <= 6 <= sum(looked) <= 12
     worker.opened("/srv/7777/secret")
     found = [one for _ in range(7) for one in worker.judged()]
     assert verdicts(found) == [("secret", "seen")]

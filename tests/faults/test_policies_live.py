@@ -196,12 +196,12 @@ def test_a_container_is_paused_if_its_worker_may(tmp_path: Path) -> None:
         assert state(victim.name) == "running"
         alerts = scene.monitor.alerts()
         with suppress(AssertionError):
-            until(lambda: alerts.extend(scene.monitor.alerts()) or "read-then-send" in by_policy(alerts), 10, every=0.2)
+            until(lambda: alerts.extend(scene.monitor.alerts()) or "web-server-starts-shell" in by_policy(alerts), 9)
         told = by_policy(alerts)
         assert {name: one.alert["confirmed"] for name, one in told.items() if name != "novelty"} == dict.fromkeys(
             set(told) - {"novelty"}, "worker"
         )
-        assert told["read-then-send"].alert["certainty"] == "possible"
+        assert told["web-server-starts-shell"].alert["certainty"] == "possible"
         assert told["run-from-temp"].says(" pid ")
         scene.agent.restart({"respond": {"mode": "on"}})
         threading.Thread(target=_strike, args=(scene, "real-helper"), daemon=True).start()

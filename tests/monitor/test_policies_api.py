@@ -24,7 +24,8 @@ from monitor.web import HttpError
 
 T = TypeVar("T")
 PATH = "MATCH (s:Socket)-[:WAS_GENERATED_BY]->(p:Process)-[:USED]->(f:File {path: '/etc/shadow'}) RETURN p.name AS name"
-FILE = "---\nid: own\ntitle: t\nseverity: low\ntechnique: T1000\nfalse_positives: x\n---\nMATCH (f:File) RETURN f.path AS p"
+HEAD = "---\nid: own\ntitle: t\nseverity: low\ntechnique: T1000\nfalse_positives: x\n---\n"
+FILE = f"{HEAD}MATCH (f:File) RETURN f.path AS p"
 
 
 def guarded(handler: Callable[[Request], Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:

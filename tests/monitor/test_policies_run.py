@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
 
 import pytest
 from playbook import APACHE, CURL, EPOCH, SH, Cluster, connects, policy, reads, runs
+from rich.console import Console
 
 from grammar.control import Question
 from monitor.policies_run import Report, Window, open_questions, question_for, run_policies, settled
 from monitor.render_policies import show_report
+from policies.evaluate import POLICY_LIMITS
 from policies.limits import Limits
 from policies.policy import Policy
 
@@ -19,7 +23,7 @@ ABSENT = "MATCH (p:Process)-[:USED]->(f:File {path: '/etc/shadow'}) WHERE NOT (:
 ALL = Window()
 
 
-def asked(web: Cluster, query: str | Policy, window: Window = ALL, limits: Limits = Limits()) -> Report:
+def asked(web: Cluster, query: str | Policy, window: Window = ALL, limits: Limits = POLICY_LIMITS) -> Report:
     one = policy(query) if isinstance(query, str) else query
     return run_policies([web.monitor.apps["web"].model], [one], window, limits)
 
@@ -59,9 +63,7 @@ def test_what_came_later_is_not_there(web: Cluster) -> None:
 
 
 def test_applications_are_left_out_as_policies_say(web: Cluster) -> None:
-    import dataclasses  # noqa: PLC0415
-
-    assert told(asked(web, dataclasses.replace(policy(CERTAIN), applications=("!web",)))) == []
+    assert told(asked(web, replace(policy(CERTAIN), applications=("!web",)))) == []
 
 
 def test_a_limit_is_said_and_hides_nothing(web: Cluster) -> None:
@@ -99,10 +101,6 @@ def test_certain_matches_are_asked_about_by_nobody(web: Cluster) -> None:
 
 
 def show(report: Report) -> str:
-    from io import StringIO  # noqa: PLC0415
-
-    from rich.console import Console  # noqa: PLC0415
-
     page = Console(file=StringIO(), width=100)
     page.print(show_report(report, "table"))
     assert isinstance(page.file, StringIO)

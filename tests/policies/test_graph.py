@@ -5,6 +5,7 @@ import pytest
 
 from grammar.errors import InputError
 from policies import Edge, MemoryGraph
+from policies.graph import OwnEdge
 
 NODES: list[object] = [{"id": "p", "kind": "Process", "properties": {"name": "sh"}}, {"id": "f", "kind": "File"}]
 EDGE = {"source": "p", "target": "f", "relation": "USED", "operation": "read"}
@@ -67,3 +68,11 @@ def test_a_networkx_graph_keeps_labels_types_attributes_and_parallel_edges() -> 
     plain.add_edge(1, "1", relation="USED")
     with pytest.raises(InputError, match="two nodes have one id"):
         MemoryGraph.from_networkx(plain)
+
+
+def test_edges_with_and_without_keys_have_one_order() -> None:
+    plain, later = Edge("a", "T", "", "b"), Edge("b", "T", "", "b")
+    first, second = (OwnEdge("a", "T", "", "b", key) for key in "01")
+    assert sorted([later, second, plain, first]) == [plain, first, second, later]
+    assert plain < first <= second > first >= plain
+    assert not first < plain

@@ -68,3 +68,33 @@ def test_names_of_expressions() -> None:
     assert properties_asked(match("MATCH (a) WHERE a.id = 'x'").where, "a") is None
     assert properties_asked(match("MATCH (a) WHERE a.k = 1 AND labels(a) = []").where, "a") is None
     assert exchanged(s.Not(s.Variable("a")), {s.Variable("a"): s.Variable("b")}) == s.Not(s.Variable("b"))
+
+
+def value(text: str) -> s.Expression:
+    clause = parse_query(f"MATCH (a) RETURN {text} AS one").parts[0].clauses[1]
+    assert isinstance(clause, s.Return)
+    return clause.projection.items[0].expression
+
+
+def test_what_a_loop_binds_is_left_alone_and_hides_nothing_that_comes_in() -> None:
+    table: dict[s.Expression, s.Expression] = {s.Variable("a"): s.Variable("b")}
+    for text in ("[x IN [a] WHERE x = a | x + a]", "all(x IN [a] WHERE x = a)", "reduce(s = a, x IN [a] | s + x + a)"):
+        assert mentioned(exchanged(value(text), table)) == mentioned(value(text)) - {"a"} | {"b"}
+    inside = exchanged(value("[a IN [a] | a]"), table)
+    assert isinstance(inside, s.ListComprehension)
+    assert (inside.items, inside.result) == (s.ListOf((s.Variable("b"),)), s.Variable("a"))
+    renamed = exchanged(value("[b IN [1] | b + a]"), table)
+    assert isinstance(renamed, s.ListComprehension)
+    assert renamed.result == s.Arithmetic(s.Sign.PLUS, s.Variable(" b"), s.Variable("b"))
+    assert renamed.variable == " b"
+
+
+def test_a_pattern_names_what_comes_in() -> None:
+    table: dict[s.Expression, s.Expression] = {s.Variable("a"): s.Variable(" key0")}
+    assert "a" not in mentioned(exchanged(value("[(a)-->(c) WHERE c.n = a.n | a.n]"), table))
+
+
+def test_literals_of_different_types_are_different() -> None:
+    for one, other in ((1, 1.0), (1, True), (0, False), (0.0, -0.0)):
+        assert s.Literal(one) != s.Literal(other)
+        assert len({s.Literal(one), s.Literal(other), s.Literal(one)}) == 2

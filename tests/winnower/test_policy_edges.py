@@ -51,6 +51,11 @@ def test_a_walk_ends_where_its_edges_lead() -> None:
     assert joined({"Process"}, started, 1, 9) == {"Process"}
     assert joined({"File"}, started, 0, 9) == {"File"}
     assert joined(set(KINDS), Wanted(None, frozenset({"nothing"})), 1, None) == set()
-    assert joined({"Socket"}, Wanted(None, frozenset({"connect", "read"})), 2, 2) == {"File", "Memory", "Pipe", "Socket"}
+    assert joined({"Socket"}, Wanted(None, frozenset({"connect", "read"})), 2, 2) == {
+        "File",
+        "Memory",
+        "Pipe",
+        "Socket",
+    }
     assert joined({"File"}, Wanted(frozenset({"USED"}), None, None), 2, 2) >= {"File"}
     assert joined({"Process"}, Wanted(None, None), 1_000_000, 1_000_000)

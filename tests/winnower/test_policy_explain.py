@@ -15,7 +15,14 @@ from winnower.policy_files import shipped_policies
 def test_every_shipped_policy_is_explained(name: str) -> None:
     result = run("explain", name)
     assert result.exit_code == 0
-    for section in ("It may be wrong about", "The query", "The pattern", "Certain or possible", "The search", f"On {name}"):
+    for section in (
+        "It may be wrong about",
+        "The query",
+        "The pattern",
+        "Certain or possible",
+        "The search",
+        f"On {name}",
+    ):
         assert section in result.stdout
     assert "1 match" in result.stdout or "matches; as a model" in result.stdout
     dot = run("explain", name, "--format", "dot").stdout
@@ -50,7 +57,10 @@ def test_the_query_keeps_its_words() -> None:
     source = "MATCH (a) // why\nWHERE a.name = 'MATCH'\nRETURN a"
     assert [line.plain for line in highlighted(source)] == [f"  {line}" for line in source.split("\n")]
     first = next(iter(highlighted(source)))
-    assert [(first.plain[s.start : s.end], str(s.style)) for s in first.spans] == [("MATCH", "bold blue"), ("// why", "dim")]
+    assert [(first.plain[s.start : s.end], str(s.style)) for s in first.spans] == [
+        ("MATCH", "bold blue"),
+        ("// why", "dim"),
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("cron-persistence", "--language")])

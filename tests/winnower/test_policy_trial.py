@@ -65,4 +65,10 @@ def test_results_for_programs(tmp_path: Path) -> None:
     write(tmp_path, "b-silent", must="/y")
     result = run("test", tmp_path, "--format", "json")
     (one,) = json.loads(result.stdout)
-    assert (result.exit_code, one["id"], one["passed"], one["graphs"], len(one["problems"])) == (1, "b-silent", False, 2, 2)
+    assert (result.exit_code, one["id"], one["passed"], one["graphs"], len(one["problems"])) == (
+        1,
+        "b-silent",
+        False,
+        2,
+        2,
+    )

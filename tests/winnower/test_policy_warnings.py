@@ -1,10 +1,10 @@
 """A warning is given where a policy is hardly meant so, and nowhere else."""
 
 import pytest
+from written import GOOD, QUERY
 
 from policies import parse_policy
 from winnower.policy_warnings import not_incremental, warnings_of
-from written import GOOD, QUERY
 
 
 def rules(query: str) -> list[str]:
@@ -30,7 +30,10 @@ def rules(query: str) -> list[str]:
         ("MATCH (a)-[r]->(b:File) WHERE NOT r.operation = 'fork' RETURN a", []),
         ("MATCH (a)-[r]->(b:File) WHERE r.operation = 'fork' OR b.path = 'x' RETURN a", []),
         ("MATCH (a)-[r {operation: 'raed'}]->(b) RETURN a", ["unknown-operation"]),
-        ("MATCH (a:Process)-[r*1..3]->(b) WHERE all(x IN r WHERE x.operation = 'raed') RETURN a", ["unknown-operation"]),
+        (
+            "MATCH (a:Process)-[r*1..3]->(b) WHERE all(x IN r WHERE x.operation = 'raed') RETURN a",
+            ["unknown-operation"],
+        ),
         ("MATCH (a:Process)-[r:USED*2..3]->(b) RETURN a", ["never-matches"]),
         ("MATCH (a:Process)-[r:USED*1..3]->(b) RETURN a", []),
         ("MATCH (a:Process)-[r:USED*0..3]->(b:Process) RETURN a", []),

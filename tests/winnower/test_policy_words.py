@@ -56,7 +56,9 @@ def test_terms_are_told() -> None:
 
 
 def test_drawings_show_direction_role_and_length() -> None:
-    query = parse_query("MATCH (a:File)<-[r:USED*1..]-(b)--(c) WHERE NOT (a)-->(:Pipe) OPTIONAL MATCH (a)-->(d) RETURN a")
+    query = parse_query(
+        "MATCH (a:File)<-[r:USED*1..]-(b)--(c) WHERE NOT (a)-->(:Pipe) OPTIONAL MATCH (a)-->(d) RETURN a"
+    )
     assert as_text(query) == (
         "(a:File)\n  ^\n  |  r: USED *1..\n(b)\n  |  any\n  |\n(c)\n\n"
         "absent:\n(a)\n  |  any\n  v\n(:Pipe)\n\noptional:\n(a)\n  |  any\n  v\n(d)\n"

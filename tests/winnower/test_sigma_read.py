@@ -58,7 +58,10 @@ def graph_of(category: str, events: Sequence[Event]) -> MemoryGraph:
             edges += [Edge(f"p{number}", "WAS_TRIGGERED_BY", "execve", f"o{number}")]
             edges += [Edge(f"o{number}", "WAS_TRIGGERED_BY", "fork", f"p{number}")]
         elif category == "file_event":
-            nodes[f"o{number}"] = ("File", {k: v for k, v in {"path": event.get("TargetFilename")}.items() if v is not None})
+            nodes[f"o{number}"] = (
+                "File",
+                {k: v for k, v in {"path": event.get("TargetFilename")}.items() if v is not None},
+            )
             edges += [Edge(f"o{number}", "WAS_GENERATED_BY", "create", f"p{number}")]
             edges += [Edge(f"p{number}", "USED", "read", f"o{number}")]
         else:
@@ -157,7 +160,9 @@ EXPRESSIONS = ["{0}", "not {0}", "({0} or {1})", "{0} and {1}", "({0} and not {1
 @st.composite
 def items(draw: st.DrawFn, fields: Sequence[str]) -> tuple[str, Any]:
     name = draw(st.sampled_from(fields))
-    kind = draw(st.sampled_from(["", "", "contains", "startswith", "endswith", "cased", "re", "re|i", "null", "exists"]))
+    kind = draw(
+        st.sampled_from(["", "", "contains", "startswith", "endswith", "cased", "re", "re|i", "null", "exists"])
+    )
     if kind in ("null", "exists"):
         return (name, None) if kind == "null" else (f"{name}|exists", draw(st.booleans()))
     values = draw(st.lists(REGEXES if kind.startswith("re") else PATTERNS, min_size=1, max_size=5, unique=True))
@@ -224,11 +229,6 @@ def test_files_match_as_the_rule_says(case: tuple[Detection, list[Event]]) -> No
 
 NETWORKS = ["10.0.0.0/8", "10.1.128.0/17", "172.16.0.0/12", "10.1.2.3/32", "0.0.0.0/0", "192.168.7.4/30", "128.0.0.0/1"]
 SIXES = ["fe80::/10", "fc00::/7", "::1/128", "2001:db8::/32", "2001:db8:a000::/35"]
-ADDRESSES = st.one_of(
-    st.sampled_from(NETWORKS).flatmap(lambda net: near(net)),
-    st.sampled_from(SIXES).flatmap(lambda net: near(net)),
-    st.ip_addresses().map(str),
-)
 
 
 def near(network: str) -> st.SearchStrategy[str]:
@@ -238,6 +238,13 @@ def near(network: str) -> st.SearchStrategy[str]:
     most = 2**net.max_prefixlen - 1
     kind = type(net[0])
     return st.integers(max(0, first - 2), min(most, last + 2)).map(lambda number: str(kind(number)))
+
+
+ADDRESSES = st.one_of(
+    st.sampled_from(NETWORKS).flatmap(near),
+    st.sampled_from(SIXES).flatmap(near),
+    st.ip_addresses().map(str),
+)
 
 
 @given(
@@ -272,7 +279,7 @@ def test_connections_match_as_the_rule_says(
         ("CommandLine|contains", "it's \\é\n", "x IT'S \\É\n", True),
     ],
 )
-def test_modifiers_that_are_rarer(key: str, value: object, text: str, expected: bool) -> None:  # noqa: FBT001
+def test_modifiers_that_are_rarer(key: str, value: object, text: str, expected: bool) -> None:
     found = matched("process_creation", {"s": {key: value}, "condition": "s"}, [{"CommandLine": text}])
     assert found == ([0] if expected else [])
 
@@ -297,7 +304,11 @@ def test_modifiers_that_are_rarer(key: str, value: object, text: str, expected: 
         (written("process_creation", {"s": {"a": 1}, "condition": "1 of *a*a*a*a*b"}), "r.yml:1:", "too many *"),
         (written("process_creation", {"s": {"a": 1}, "condition": "s | count() > 5"}), "r.yml:1:1", "pipe"),
         (written("process_creation", {"s": {"a": 1}}), "r.yml:1:1", "condition"),
-        (written("process_creation", {"s": {"a": 1}, "condition": "s"}).replace("linux", "windows"), "r.yml:1:1", "another"),
+        (
+            written("process_creation", {"s": {"a": 1}, "condition": "s"}).replace("linux", "windows"),
+            "r.yml:1:1",
+            "another",
+        ),
     ],
 )
 def test_what_is_no_rule_is_located(text: str, where: str, words: str) -> None:
@@ -307,7 +318,10 @@ def test_what_is_no_rule_is_located(text: str, where: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-@given(st.text(max_size=60) | st.sampled_from([written("process_creation", {"s": {"Image": 1}, "condition": "s"})]), st.data())
+@given(
+    st.text(max_size=60) | st.sampled_from([written("process_creation", {"s": {"Image": 1}, "condition": "s"})]),
+    st.data(),
+)
 def test_any_text_is_rules_or_an_error(text: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))
     broken = text[:at] + data.draw(st.text(max_size=3)) + text[at + data.draw(st.integers(0, 3)) :]
@@ -329,8 +343,17 @@ def test_each_bad_rule_of_a_file_is_reported() -> None:
     assert [error.line for error in caught.value.errors] == [1, 5]
 
 
+def test_a_condition_that_names_very_much_is_refused_at_once() -> None:
+    many: Detection = {f"s{number}": {"Image|contains": [f"{number}/{n}" for n in range(50)]} for number in range(50)}
+    with pytest.raises(InputError, match="name too much"):
+        read_rules(written("process_creation", many | {"condition": " or ".join(["1 of *"] * 50)}))
+    assert read_rules(written("process_creation", many | {"condition": "1 of *"}))
+
+
 def test_conditions_keep_their_places() -> None:
-    text = "title: t\nlogsource: {category: process_creation}\ndetection:\n  s:\n    User|contains: root\n  condition: s\n"
+    text = (
+        "title: t\nlogsource: {category: process_creation}\ndetection:\n  s:\n    User|contains: root\n  condition: s\n"
+    )
     (rule,) = read_rules(text)
     (dropped,) = translated(rule).dropped
     assert (dropped.field.at.line, dropped.field.at.column) == (5, 5)

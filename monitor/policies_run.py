@@ -19,21 +19,24 @@ from typing import Final, Literal
 
 import msgspec
 
-from grammar import InputError, Model, Replica, Transition
+from grammar import Model, Replica, Transition
 from grammar.control import Question
 from monitor.raising import ends_of
 from monitor.render import safe
 from monitor.view import Shown, View
-from policies.evaluate import POLICY_LIMITS, evaluate
+from policies.deeds import FAILED, LIMIT, deeds
+from policies.evaluate import POLICY_LIMITS
 from policies.graph import Edge, Meaning
-from policies.limits import LimitError, Limits, Match
+from policies.limits import Limits, Match
 from policies.policy import Policy
+from policies.reach import shape_of
 from policies.values import rendered
 
 MAX_STATES: Final = 200
 MAX_FOUND: Final = 10_000
 """Matches of one run."""
 MAX_NODES: Final = 64
+TROUBLES: Final = {LIMIT: "cut by a limit", FAILED: "failed: a function does not take a value that it was given"}
 
 Confirmed = Literal["", "worker", "unanswered"]
 Key = tuple[str, str, Replica, tuple[str, str]]
@@ -168,7 +171,7 @@ def run_policies(
                 for match in found:
                     last = times.last(match, replica)
                     if window.since is None or last >= window.since:
-                        report.found.append(Found(policy, model, replica, match, ends_at(view, match), last))
+                        report.found.append(Found(policy, model, replica, match, ends_of(view, match, policy), last))
                 if len(report.found) > MAX_FOUND:
                     del report.found[MAX_FOUND:]
                     report.cut.append(f"more than {MAX_FOUND} matches")
@@ -176,20 +179,9 @@ def run_policies(
     return report
 
 
-def ends_at(view: View, match: Match) -> tuple[str, str]:
-    """The labels at the ends of a match; nothing if it binds no node."""
-    return ends_of(view, match) if match.nodes else ("", "")
-
-
 def _matches(policy: Policy, view: View, limits: Limits, clock: Callable[[], float] | None) -> tuple[list[Match], str]:
-    try:
-        found: Iterable[Match] = evaluate(policy.query, view, limits=limits, meaning=Meaning.INSTANCES, clock=clock)
-        cut = ""
-    except LimitError as error:
-        found, cut = error.matches, error.message
-    except InputError as error:
-        found, cut = (), error.message
-    return sorted(found, key=lambda match: (match.nodes, match.edges)), cut
+    found = deeds(shape_of(policy.query), view, None, Meaning.INSTANCES, limits=limits, clock=clock)
+    return found.matches, TROUBLES.get(found.trouble, found.trouble)
 
 
 def open_questions(report: Report) -> Iterator[tuple[Key, list[Found]]]:

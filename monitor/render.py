@@ -115,7 +115,7 @@ def incident_text(alerts: Sequence[Alert]) -> Group:
     parts.append(Text(f"  {k} of {n} replicas behave like this; {time_text(first.time)}"))
     for alert in sorted(alerts, key=lambda one: (_RANK.get(one.severity, 9), one.policy)):
         severity = (f"  {safe(alert.severity, 9).ljust(9)}", _COLOURS.get(alert.severity, ""))
-        sure = (f"  {sureness(alert)}", "dim")
+        sure = (f"  {sureness(alert)}".rstrip(), "dim")
         number = f"#{alert.number} " if alert.number else ""
         parts.append(Text.assemble(severity, f"{number}{safe(alert.policy)}: {safe(alert.title)}", sure))
     longest = max(alerts, key=lambda one: (one.policy == NOVELTY, len(one.trace)))

@@ -41,6 +41,7 @@ from monitor.users_api import UsersApi
 from monitor.web import Budget, Patient
 from policies.evaluate import compiled
 from policies.policy import Policy
+from policies.reach import shape_of
 
 if TYPE_CHECKING:
     from monitor.brokers import Brokers
@@ -200,7 +201,7 @@ class Live:
 def _prepare(laws: Laws) -> None:
     """Plans are made here, not when the first news comes."""
     for policy in laws.policies:
-        compiled(policy.query, traced=True)
+        compiled(shape_of(policy.query).query, traced=True)
 
 
 def users_token(config: Placed) -> bytes:

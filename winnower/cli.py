@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "trace-log": ("winnower.trace_log_command", "trace_log", "From a line of a log to its causes and effects."),
     "alerts": ("winnower.alerts_command", "alerts", "What fired; acknowledge, arm again, snooze."),
     "profile": ("winnower.profile_command", "profile", "Recover a binary's log strings and their order."),
-    "policy": ("winnower.policy_command", "policy", "List, check and test policies."),
+    "policy": ("winnower.policy_command", "policy", "Check, test, run, explain policies; import Sigma rules."),
     "grammar": ("winnower.grammar_command", "grammar", "Learn, check, merge and draw grammars of graph files."),
     "doctor": ("winnower.doctor", "doctor", "What this machine can and cannot do."),
 }

@@ -67,9 +67,7 @@ def envelope(
     """One envelope; its deltas are written against `lexicon` (without one: in full)."""
     encoded = tuple((app, encode_delta(delta, lexicon or Lexicon())) for app, delta in deltas.items())
     busy = tuple((container, 1) for container in active)
-    told = Envelope(
-        worker, session, sequence, start, EPOCH, 1, dict(lost or {}), encoded, busy, b"", findings=findings
-    )
+    told = Envelope(worker, session, sequence, start, EPOCH, 1, dict(lost or {}), encoded, busy, b"", findings=findings)
     return told.encode()
 
 

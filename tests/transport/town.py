@@ -31,6 +31,7 @@ from agent.sender import IDLE, Sender
 from grammar import Delta, Envelope, Lexicon, Sighting, State, Transition, encode_delta, encode_model
 from grammar.control import Enrol
 from grammar.signing import Signer
+from monitor.actions import Actions
 from monitor.agents_api import AgentsApi
 from monitor.api import Api
 from monitor.kafka_client import Cluster
@@ -106,7 +107,7 @@ class HttpPost(Post):
         metrics = Metrics(self.service)
         agents = AgentsApi(self.service, MONITOR, metrics, Budget(64 << 20, 8 << 20), slow=10.0, wait=5.0)
         self.api = agents
-        app = Api(agents, UsersApi(agents, b"token"))
+        app = Api(agents, UsersApi(agents, b"token", Actions(folder / "actions", lambda: Store(folder))))
         self.server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, timeout_graceful_shutdown=1))
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 

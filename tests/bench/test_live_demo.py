@@ -13,7 +13,8 @@ from pathlib import Path
 
 import live_demo
 import pytest
-from testbed.leftovers import leftovers, look
+from leaving import left
+from testbed.leftovers import look
 from testbed.ready import why_not
 
 # Network namespaces of the fault suite, which may run at the same time.
@@ -38,5 +39,4 @@ def test_interrupted_it_leaves_nothing_and_says_so() -> None:
         rest = run.stdout.read()
         assert run.wait(60) == 130
     assert "live: interrupted; cleaned up" in rest
-    told = [line.removeprefix("live: left behind: ") for line in rest.splitlines() if "left behind: " in line]
-    assert [line for line in (*told, *leftovers(before, look())) if not OTHERS.search(line)] == []
+    assert left(before, lambda line: not OTHERS.search(line)) == []

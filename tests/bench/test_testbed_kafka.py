@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from leaving import left
 from testbed.kafka_broker import KafkaBroker
 from testbed.ledger import Ledger
-from testbed.leftovers import leftovers, look
+from testbed.leftovers import look
 from testbed.ready import why_not
 
 
@@ -31,4 +32,4 @@ def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path) -> None:
         )
         assert next(iter(consumer)).value == b"kept"
         consumer.close()
-    assert leftovers(before, look()) == []
+    assert left(before) == []

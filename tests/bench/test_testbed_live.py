@@ -6,6 +6,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from leaving import left
 from testbed import kernel
 from testbed.auditd import Auditd
 from testbed.containers import Containers
@@ -46,7 +47,7 @@ def test_an_attack_is_in_the_log_of_its_worker_and_nothing_is_left(tmp_path: Pat
     assert b'name="/etc/shadow"' in log
     # Changes of the firewall and the like are recorded without any rule, and belong to whoever made them.
     assert {line.split(b" auid=")[1].split()[0] for line in log.splitlines() if b'exe="/tmp/x17"' in line} == {b"5909"}
-    assert leftovers(before, look()) == []
+    assert left(before) == []
 
 
 def test_what_runs_in_a_container_counts_as_left(tmp_path: Path) -> None:
@@ -57,4 +58,4 @@ def test_what_runs_in_a_container_counts_as_left(tmp_path: Path) -> None:
         kinds = {line.removeprefix("+ ").partition(":")[0] for line in left}
         assert any(f"{web.running[0].pid}-" in line for line in left)
     assert kinds >= ({"process", "mount", "file"} if before[FOREIGN] else {"process", "mount", "file", *STAYING})
-    assert leftovers(before, look()) == []
+    assert left(before) == []

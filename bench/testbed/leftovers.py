@@ -16,6 +16,7 @@ Invariant: `leftovers(x, x)` is empty.
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ from .tell import TestbedError, run, say
 FOREIGN: Final = "foreign container"
 MINDERS: Final = frozenset({"conmon", "containerd-shim", "containerd-shim-runc-v2"})
 SHARED: Final = frozenset({"firewall", "netns mount", "network link", "network namespace", "cgroup", "trace"})
+PATIENCE: Final = 60.0
 Look = Mapping[str, frozenset[str]]
 
 
@@ -48,6 +50,19 @@ def leftovers(before: Look, after: Look) -> list[str]:
         for sign, more, less in (("+", after, before), ("-", before, after))
         for name in sorted(more[kind] - less[kind])
     ]
+
+
+def left(before: Look, ours: Callable[[str], bool] = lambda line: True, seconds: float = PATIENCE) -> list[str]:
+    """What is there now and was not before, after at most so many seconds, where others come and go beside it.
+
+    What goes away by itself was another's, and so is what has gone meanwhile. What is left behind stays.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        found = [one for one in leftovers(before, look()) if ours(one) and not one.startswith("- process")]
+        if not found or time.monotonic() > until:
+            return found
+        time.sleep(1)
 
 
 def _processes() -> Iterator[str]:

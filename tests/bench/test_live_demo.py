@@ -13,8 +13,7 @@ from pathlib import Path
 
 import live_demo
 import pytest
-from leaving import left
-from testbed.leftovers import look
+from testbed.leftovers import left, look
 from testbed.ready import why_not
 
 # Network namespaces of the fault suite, which may run at the same time.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from leaving import left
 from testbed.kafka_broker import KafkaBroker
 from testbed.ledger import Ledger
-from testbed.leftovers import look
+from testbed.leftovers import left, look
 from testbed.ready import why_not
 
 

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from leaving import left
 from testbed import ledger as ledger_module
 from testbed.ledger import sweep
-from testbed.leftovers import leftovers, look
+from testbed.leftovers import left, leftovers, look
 from testbed.ready import why_not
 
 BENCH = Path(ledger_module.__file__).resolve().parents[1]

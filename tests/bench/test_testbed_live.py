@@ -6,12 +6,11 @@ from pathlib import Path
 
 import docker
 import pytest
-from leaving import left
 from testbed import kernel
 from testbed.auditd import Auditd
 from testbed.containers import Containers
 from testbed.ledger import Ledger
-from testbed.leftovers import FOREIGN, leftovers, look
+from testbed.leftovers import FOREIGN, left, leftovers, look
 from testbed.ready import why_not
 from testbed.rules import rules
 from testbed.traffic import Listener, attack, look_up

@@ -4,7 +4,7 @@ Rules of this file
     - A test runs from the checkout alone: what lies outside it is a fixture that skips, with the reason, if absent.
     - In CI the properties are derandomised: a red build is red again when it is run again.
 
-Profiles: `default` 50 examples; `nightly` 10,000 (`make fuzz`, or `pytest --hypothesis-profile=nightly`).
+Profiles: `brief` 10 examples (CI's second Python); `default` 50; `nightly` 10,000 (`make fuzz`, or `pytest --hypothesis-profile=nightly`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ settings.register_profile("default", max_examples=50, deadline=None, derandomize
 settings.register_profile(
     "nightly", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
+settings.register_profile("brief", max_examples=10, deadline=None, derandomize=True)
 settings.load_profile("default")
 
 

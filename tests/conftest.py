@@ -4,7 +4,8 @@ Rules of this file
     - A test runs from the checkout alone: what lies outside it is a fixture that skips, with the reason, if absent.
     - In CI the properties are derandomised: a red build is red again when it is run again.
 
-Profiles: `brief` 10 examples (CI's second Python); `default` 50; `nightly` 10,000 (`make fuzz`, or `pytest --hypothesis-profile=nightly`).
+Profiles: `brief` 10 examples (CI's second Python); `default` 50; `nightly` 10,000 (`make fuzz`, or
+`pytest --hypothesis-profile=nightly`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ Source: issue "policies and questions" (hot-reloaded atomically; a bad one never
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,9 +22,8 @@ from typing import Final, NamedTuple
 from grammar.errors import InputError, escape
 from policies.errors import PolicyErrors
 from policies.policy import Policy, parse_policy
+from winnower.policy_files import MAX_POLICY, SUFFIX, read_text, shipped
 
-SUFFIX: Final = ".cypher"
-MAX_POLICY: Final = 1 << 20
 MAX_FILES: Final = 10_000
 
 
@@ -160,8 +158,7 @@ def _reported(file: str, problems: Iterable[Problem]) -> bool:
 
 
 def _shipped() -> list[Traversable]:
-    folder = resources.files("policies") / "shipped"
-    return sorted((one for one in folder.iterdir() if one.name.endswith(SUFFIX)), key=lambda one: one.name)
+    return sorted((one for one in shipped().iterdir() if one.name.endswith(SUFFIX)), key=lambda one: one.name)
 
 
 def _text(source: Traversable, file: str) -> str:
@@ -169,18 +166,9 @@ def _text(source: Traversable, file: str) -> str:
     try:
         if not source.is_file():
             raise InputError("no such file", file=file)
-        with source.open("rb") as stream:
-            data = stream.read(MAX_POLICY + 1)
     except OSError as error:
         raise _unreadable(source, error) from None
-    if len(data) > MAX_POLICY:
-        raise InputError(f"a file of more than {MAX_POLICY} bytes", file=file)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
-        offending = data[error.start : error.end]
-        raise InputError("not UTF-8", file=file, line=line, column=column, offending=offending) from None
+    return read_text(source, MAX_POLICY)
 
 
 def _unreadable(source: Traversable, error: OSError) -> InputError:

@@ -54,7 +54,7 @@ def shipped_policies() -> tuple[Policy, ...]:
 
 def shipped_files() -> list[Traversable]:
     """The files that come with Winnower, in order of name."""
-    return sorted((one for one in _shipped().iterdir() if one.name.endswith(SUFFIX)), key=lambda one: one.name)
+    return sorted((one for one in shipped().iterdir() if one.name.endswith(SUFFIX)), key=lambda one: one.name)
 
 
 def files_of(path: Path) -> list[Traversable]:
@@ -113,7 +113,7 @@ def tried(sources: Iterable[Traversable], read: Callable[[Traversable], T]) -> t
 def graphs_of(source: Traversable) -> Graphs:
     """The graphs beside a policy; the first of each kind must be there."""
     stem = source.name.removesuffix(SUFFIX)
-    folder = source.parent if isinstance(source, Path) else _shipped()
+    folder = source.parent if isinstance(source, Path) else shipped()
     found = [_numbered(folder, stem, kind) for kind in ("match", "benign")]
     graphs, errors = tried([file for files in found for file in files], read_graph)
     if errors:
@@ -160,7 +160,8 @@ def read_text(source: Traversable, limit: int) -> str:
         raise InputError("not UTF-8", file=file, line=line, column=column, offending=offending) from None
 
 
-def _shipped() -> Traversable:
+def shipped() -> Traversable:
+    """The folder of the policies that come with Winnower."""
     return resources.files("policies") / "shipped"
 
 

@@ -59,10 +59,15 @@ def left(before: Look, ours: Callable[[str], bool] = lambda line: True, seconds:
     """
     until = time.monotonic() + seconds
     while True:
-        found = [one for one in leftovers(before, look()) if ours(one) and not one.startswith("- process")]
+        found = [one for one in leftovers(before, look()) if ours(one) and not _gone_bed(one)]
         if not found or time.monotonic() > until:
             return found
         time.sleep(1)
+
+
+def _gone_bed(line: str) -> bool:
+    """Whether it was part of another testbed that ended meanwhile: ours began after the first look."""
+    return line.startswith("- ") and (line.startswith("- process") or PREFIX in line)
 
 
 def _processes() -> Iterator[str]:

@@ -53,8 +53,8 @@ def test_what_runs_in_a_container_counts_as_left(tmp_path: Path) -> None:
     """`leftovers` would see what stays: a check that cannot fail is worth nothing."""
     before = look()
     with Ledger.begin(tmp_path) as ledger, Containers(ledger, count=1) as web:
-        left = leftovers(before, look())
-        kinds = {line.removeprefix("+ ").partition(":")[0] for line in left}
-        assert any(f"{web.running[0].pid}-" in line for line in left)
+        staying = leftovers(before, look())
+        kinds = {line.removeprefix("+ ").partition(":")[0] for line in staying}
+        assert any(f"{web.running[0].pid}-" in line for line in staying)
     assert kinds >= ({"process", "mount", "file"} if before[FOREIGN] else {"process", "mount", "file", *STAYING})
     assert left(before) == []

@@ -14,8 +14,8 @@ from testbed.auditd import Auditd
 from testbed.containers import Store
 from testbed.image import closure
 from testbed.kafka_broker import SETTINGS, _properties
-from testbed.ledger import Ledger
-from testbed.leftovers import FOREIGN, KINDS, leftovers
+from testbed.ledger import PREFIX, Ledger
+from testbed.leftovers import FOREIGN, KINDS, left, leftovers
 from testbed.rules import rules
 from testbed.tell import TestbedError, escaped, run
 from testbed.traffic import Listener, injection, parse_ab
@@ -165,6 +165,16 @@ def test_what_came_and_what_went_are_both_leftovers() -> None:
     assert leftovers(rule, rule) == []
     assert leftovers(nothing, rule) == ["+ audit rule: -a always,exit"]
     assert leftovers(rule, nothing) == ["- audit rule: -a always,exit"]
+
+
+def test_what_another_testbed_took_away_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = dict.fromkeys(KINDS, frozenset[str]())
+    monkeypatch.setattr("testbed.leftovers.look", lambda: nothing)
+    theirs = {**nothing, "mount": frozenset({f"/var/tmp/{PREFIX}0a"}), "process": frozenset({"7-1 podman"})}
+    assert left(theirs, seconds=0) == []
+    assert left({**nothing, "audit rule": frozenset({"-a x"})}, seconds=0) == ["- audit rule: -a x"]
+    monkeypatch.setattr("testbed.leftovers.look", lambda: theirs)
+    assert len(left(nothing, seconds=0)) == 2
 
 
 def test_where_another_engine_works_what_both_change_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:

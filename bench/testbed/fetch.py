@@ -25,7 +25,7 @@ def main() -> int:
     failed = 0
     parts: list[Callable[[], object]] = [
         binaries.fetch,
-        lambda: packages.require("audit", "containers", "image", "load"),
+        lambda: packages.require("audit", "containers", "image", "load", "bpf"),
         image_tar,
         lambda: packages.require("kafka"),
         jars,

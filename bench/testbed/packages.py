@@ -30,6 +30,7 @@ FEATURES: Final[dict[str, dict[str, str]]] = {
     },
     "image": {"apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar"},
     "load": {"ab": "apache2-utils"},
+    "bpf": {"clang": "clang", "/usr/include/bpf/libbpf.h": "libbpf-dev"},
     "kafka": {"java": "default-jre-headless", "mvn": "maven"},
 }
 # A broker alone needs no root, once its programs are there.
@@ -86,6 +87,8 @@ def _install(packages: list[str]) -> None:
 def _there(need: str) -> bool:
     if need.startswith("/usr/lib/podman/"):
         return any((Path(folder) / Path(need).name).exists() for folder in ("/usr/lib/podman", "/usr/libexec/podman"))
+    if need.startswith("/"):
+        return Path(need).exists()
     return shutil.which(need, path=os.pathsep.join([os.environ.get("PATH", ""), *SBIN])) is not None
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from agent.config_tags import Tags
 from agent.http_connection import Place, Tls
 from agent.identity import NAME
 from agent.logfiles_value import Rule
@@ -249,6 +250,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     respond: Respond = Respond()
     abstraction: Abstracting = Abstracting()
     logs: Logs = Logs()
+    tags: Tags = Tags()
     health: Health = Health()
     log: Logging = Logging()
 

@@ -54,6 +54,11 @@ CAUSES: Final = {
     "log_malformed": "entries in the engine's copy of stdout and stderr, or in the journal, that are none",
     "log_files_limit": "log files not read, because so many are read already",
     "log_unreadable": "log files that were named or open and could not be read",
+    "tags_dropped": "tags of log writes for which the kernel's side had no room (by their sequence numbers)",
+    "tags_missed": "log writes that the kernel's side could not look at: all of its probes were busy",
+    "tags_damaged": "bytes from the kernel's side that were no tags",
+    "tags_unused": "tags of log writes without room until their lines were read, or with numbers that no write has",
+    "tags_unknown": "times that tags ended, began anew or jumped: what was written meanwhile may have none",
     "plugin_gap": "events that the audit dispatcher dropped or sent to nobody (by serial numbers: an estimate)",
 }
 """Every cause of loss and what it means."""

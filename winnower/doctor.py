@@ -24,6 +24,7 @@ from grammar.errors import escape
 from winnower import doctor_audit as audit
 from winnower import doctor_checks as checks
 from winnower import doctor_logs as logs
+from winnower import doctor_tags as tags
 from winnower.doctor_probe import Finding, Machine, Probe
 
 Check = Callable[[Probe], Finding]
@@ -79,6 +80,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     logs.journal,
     logs.containers,
     logs.read,
+    tags.module,
+    tags.ebpf,
+    tags.choice,
     checks.cgroups,
     checks.clock,
     checks.state("agent", "/var/lib/winnower-agent"),

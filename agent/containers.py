@@ -72,6 +72,12 @@ class Roster(Protocol):
     def named_in(self, arguments: Iterable[str], outside: bool = True) -> str:
         """The id of the container that a runtime's command line names, or nothing; is the runtime the host's own?"""
 
+    def take_named(self) -> tuple[Container, ...]:
+        """Those that have got a name since the last call, if it had to be found out: the journal keeps it."""
+
+    def expect(self, named: Iterable[Container]) -> None:
+        """So these are called when they are met: the log is about to be read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Containers:
@@ -107,6 +113,13 @@ class Containers:
                 if found in self.by_id:
                     return str(found)
         return ""
+
+    def take_named(self) -> tuple[Container, ...]:
+        """None: all are known from the start."""
+        return ()
+
+    def expect(self, named: Iterable[Container]) -> None:
+        """All are known."""
 
 
 def application(labels: dict[str, str], image: str, image_id: str, owner: str = "") -> str:

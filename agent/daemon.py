@@ -1,8 +1,8 @@
 """The live agent as a process: its parts put together, its threads, signals, reloading, the end.
 
 Rules of this file
-    - Threads: this one (the main loop), the sender, the listener, the health pages, two an engine. They share the
-      ledger, the words (under `Vocabulary.lock`), and nothing else.
+    - Threads: this one (the main loop), the sender, the listener, the health pages, two an engine, one that takes tags.
+      They share the ledger, the words (under `Vocabulary.lock`), and nothing else.
     - SIGTERM and SIGINT: what has been read is cut, saved, and sent as far as it goes within `LAST`. SIGHUP: settings
       are read again; errors are logged, the last good settings stay.
     - A log that cannot be read now is tried again; any other error ends the process, loudly: a restart loses nothing.
@@ -105,7 +105,7 @@ class Daemon:
             config.capture.kernel,
         )
         self.loop = Loop(
-            started.memory, started.source, self.ledger, self.world, lock=self.vocabulary.lock, logs=started.logs
+            started.memory, started.source, self.ledger, self.world, lock=self.vocabulary.lock, logs=started.feeds
         )
         self._settle(config)
         self._stopping = self._reloading = False
@@ -171,8 +171,7 @@ class Daemon:
             self.pods.stop()
         self.started.instances.close()
         self.loop.source.close()
-        if self.started.logs is not None:
-            self.started.logs.close()
+        self.started.feeds.close()
         _log.info("agent ends", extra={"epoch": self.loop.memory.number, "waiting": self.ledger.depth.entries})
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
@@ -218,6 +217,8 @@ class Daemon:
 
     def _asked(self, status: KernelStatus) -> None:
         self._kernel = status
+        if self.started.tags is not None:
+            self.started.tags.exclude(status.pid)
 
     def _sender(self) -> Sender:
         link = self._link()
@@ -270,6 +271,8 @@ class Daemon:
         lines = self.loop.memory.pipeline.node.logs
         if self.started.logs is not None and lines is not None:
             yield from figures.logs(self.started.logs, lines)
+        if self.started.tags is not None:
+            yield from self.started.tags.figures()
         for result, number in sorted(self.responder.counts.items()):
             told = {"result": result}
             yield Figure("winnower_agent_responses", "Orders about containers, by how they ended.", number, told)

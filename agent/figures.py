@@ -42,6 +42,11 @@ def logs(feed: LogFeed, lines: LogMessages) -> Iterator[Figure]:
     for operation, number in sorted(dict(lines.joined).items()):
         labels = {"operation": operation or "none"}
         yield Figure("winnower_agent_log_lines", "Lines, by how their writers were found.", number, labels, True)
+    if lines.tags.on:
+        for how, number in sorted(dict(lines.how).items()):
+            told = {"by": how}
+            yield Figure("winnower_agent_log_joined", "Lines, by what has joined them.", number, told, True)
+        yield Figure("winnower_agent_tags_held", "Tags that are held for lines to come.", lines.tags.held)
     yield Figure("winnower_agent_log_files", "Logs that are followed.", feed.followed)
     yield Figure("winnower_agent_log_bytes", "Bytes of logs.", feed.read, counter=True)
     yield Figure("winnower_agent_log_behind_bytes", "Bytes of logs that are there and not read yet.", feed.behind)

@@ -10,6 +10,8 @@ Rules of this file
       engine, of `PATIENCE` at most and `BUDGET` in a minute; the runtime's command line, the image alone, the short id.
       What is less than exact is counted (`container_unnamed`); the name that the engine tells later goes to the monitor
       in a run with the same id.
+    - Who reads the log again after a restart cannot ask as it was asked then: names are journaled (`take_named`), and
+      given again (`expect`).
     - Names are the worker's own: a name that runs already, or belongs to another application, gets the short id behind
       it. None is `host`.
     - Bounded: `MAX_GIVEN` containers, `MAX_RUNS` runs between two calls of `take_runs`. Pickled without threads and
@@ -91,6 +93,8 @@ class LiveContainers:
         self._firsts: dict[str, str] = {}
         self._hints: dict[str, str] = {}
         self._joins: dict[str, bool | None] = {}
+        self._settled: dict[str, Container] = {}
+        self._expected: dict[str, Container] = {}
         self._fresh: dict[str, Run] = {}
         self._open: dict[str, Run] = {}
         self._ends: dict[str, int] = {}
@@ -161,6 +165,17 @@ class LiveContainers:
             _put(self._joins, ident, VERBS.get(verb), MAX_GIVEN)
         return ident
 
+    def take_named(self) -> tuple[Container, ...]:
+        """Those that have got a name since the last call."""
+        taken = tuple(self._settled.values())
+        self._settled.clear()
+        return taken
+
+    def expect(self, named: Iterable[Container]) -> None:
+        """So these are called when they are met."""
+        for one in named:
+            _put(self._expected, one.id, one, MAX_GIVEN)
+
     # What the agent asks each epoch, and who reads logs each second
 
     def named(self) -> list[Container]:
@@ -217,8 +232,8 @@ class LiveContainers:
         given = self._given.get(ident)
         self._ends.pop(ident, None)
         if given is None:
-            known = self._find(ident)
-            given = self._named(known)
+            given = self._expected.pop(ident, None) or self._named(self._find(ident))
+            _put(self._settled, ident, given, MAX_GIVEN)
             _put(self._given, ident, given, MAX_GIVEN)
             _put(self._holders, given.name, ident, MAX_GIVEN)
         else:

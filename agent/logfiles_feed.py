@@ -3,6 +3,9 @@
 Rules of this file
     - Fed before each bite of the audit log: a write is recorded after it was done, so that its bytes are there by then.
       What one poll does not hold is polled for at once, `ROUNDS` times at most.
+    - What each poll gave is noted in memory (`heard`) for the journal. Where memory is brought back (`replay`), just
+      what was given there at first is given again; all else waits until the agent goes on. What is found to be lost
+      meanwhile travels with the first epoch after.
     - Logs that the graph has seen opened are offered. What the accumulator has lost travels with the epoch.
     - A rule's zone and format tell a book's reader what its lines do not say of themselves.
 
@@ -17,7 +20,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from agent.logfiles import LogFiles
-from agent.logfiles_value import Piece, Rule
+from agent.logfiles_value import Look, Piece, Rule
 from agent.logmessages import LogMessages
 from agent.memory import Memory
 from grammar.lineformat import Reader
@@ -41,13 +44,14 @@ class LogFeed:
         node = memory.pipeline.node
         if node.logs is None:
             return
-        for container, path in sorted(node.logs.wanted):
-            self.files.offer(container, path)
+        if memory.replay is not None:
+            self._again(node.logs, memory.replay)
+            return
+        self._offer(node.logs)
         for _ in range(ROUNDS):
-            pieces = self.files.poll()
-            self._told(node.logs, pieces)
-            node.logs.take(pieces)
-            self.read += sum(len(piece.data) for piece in pieces)
+            self._take(node.logs, self.files.poll())
+            if self.files.heard.given:
+                memory.heard.append(self.files.heard)
             self.behind = self.files.behind
             if not self.behind:
                 break
@@ -68,6 +72,20 @@ class LogFeed:
     def close(self) -> None:
         """Let go of all files."""
         self.files.close()
+
+    def _again(self, logs: LogMessages, look: Look) -> None:
+        if look.given:
+            self._offer(logs)
+            self._take(logs, self.files.again(look))
+
+    def _offer(self, logs: LogMessages) -> None:
+        for container, path in sorted(logs.wanted):
+            self.files.offer(container, path)
+
+    def _take(self, logs: LogMessages, pieces: list[Piece]) -> None:
+        self._told(logs, pieces)
+        logs.take(pieces)
+        self.read += sum(len(piece.data) for piece in pieces)
 
     def _told(self, logs: LogMessages, pieces: Iterable[Piece]) -> None:
         """Books that a rule says something of get a reader that knows it, before their first line."""

@@ -30,7 +30,7 @@ from agent.logfiles_path import Absent, Refused, Root, Stdio
 from agent.logfiles_places import Places
 from agent.logfiles_scan import appended
 from agent.logfiles_track import Followed, Track
-from agent.logfiles_value import STDERR, STDOUT, Rule, is_log, lost
+from agent.logfiles_value import STDERR, STDOUT, Given, Rule, is_log, lost
 from agent.loss import Loss
 
 FRESH: Final = 1 << 20
@@ -98,7 +98,7 @@ class Finder:
     def look(self, now: int) -> None:
         """At who lives and what is offered, as far as it is due."""
         self._now = now
-        if not 0 <= now - self._looked_at < LOOK or any(name not in self.homes for name, _ in self._offers):
+        if not 0 <= now - self._looked_at < LOOK or self._is_eager():
             self._look()
         offers, self._offers = self._offers, {}
         for (name, path), fresh in offers.items():
@@ -107,6 +107,11 @@ class Finder:
                 self._want(home, path, at_end=False, most=1 << 62 if fresh else FRESH)
                 if path not in home.tracks and path not in home.names:
                     home.wanted.setdefault(path, now)
+
+    def _is_eager(self) -> bool:
+        """Whether somebody writes to a log already of whom little is known: a second of catching up is many writes."""
+        offered = any(name not in self.homes for name, _ in self._offers)
+        return offered or any(home.unknown and home.wanted for home in self.homes.values())
 
     def offer(self, container: str, path: str, fresh: bool) -> bool:
         """See `LogFiles.offer`."""
@@ -118,6 +123,21 @@ class Finder:
             return False
         self._offers[container, path] = fresh or self._offers.get((container, path), False)
         return True
+
+    def again(self, one: Given, now: int) -> tuple[Home, str, Track] | None:
+        """The log that gave this before a restart, from there on if it is not read yet; its container may be dead."""
+        self._now = now
+        for about in self._known():
+            if about.name == one.container:
+                self._wake(about, offered=True)
+        home = self.homes.get(one.container)
+        if home is None:
+            return None
+        if one.path not in home.names and one.path not in home.tracks:
+            home.refused.discard(one.path)
+            self._want(home, one.path, at_end=False, most=FRESH, place=(one.inode, one.offset))
+        path = home.names.get(one.path, one.path)
+        return (home, path, home.tracks[path]) if path in home.tracks else None
 
     def rule(self, container: str, path: str) -> Rule | None:
         """See `LogFiles.rule`."""
@@ -135,7 +155,7 @@ class Finder:
     def _look(self) -> None:
         self._looked_at = self._now
         offered = {name for name, _ in self._offers}
-        for one in [*self.containers(), *([Container("", HOST, HOST)] if self._reads_host() else [])]:
+        for one in self._known():
             self._wake(one, one.name in offered)
         for home in list(self.homes.values()):
             home.look()
@@ -149,8 +169,10 @@ class Finder:
             self._forget()
             self._first, self.progress.looked = False, True
 
-    def _reads_host(self) -> bool:
-        return any(fnmatchcase(HOST, rule.container) for rule in self.rules)
+    def _known(self) -> list[Container]:
+        """All that may have logs."""
+        reads_host = any(fnmatchcase(HOST, rule.container) for rule in self.rules)
+        return [*self.containers(), *([Container("", HOST, HOST)] if reads_host else [])]
 
     def _wake(self, about: Container, offered: bool) -> None:
         """A container that is known: it becomes a home if it lives, was read before, or something of it is offered."""
@@ -238,7 +260,7 @@ class Finder:
                 del home.wanted[path]
                 self._unread(home, path, "not there any more")
 
-    def _want(self, home: Home, path: str, *, at_end: bool, most: int) -> None:
+    def _want(self, home: Home, path: str, *, at_end: bool, most: int, place: tuple[int, int] | None = None) -> None:
         """Read this log, if it can be and there is room."""
         if path in home.tracks or path in home.names or path in home.refused:
             return
@@ -260,7 +282,7 @@ class Finder:
         else:
             self._make_room(home)
             if not state.begun:
-                track.begin(at_end, most)
+                track.begin(at_end, most, place)
             if not track.trouble:
                 home.tracks[path] = track
                 self._keep(home, path, state)

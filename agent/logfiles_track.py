@@ -27,7 +27,7 @@ from typing import Final
 
 from agent.logfiles_path import Absent, Mounts, Refused, Root, open_regular, said
 from agent.logfiles_tail import Look, Tail
-from agent.logfiles_value import Generation, Mark, lost
+from agent.logfiles_value import Generation, Given, Mark, lost
 from agent.loss import Loss
 
 CHUNK: Final = 1 << 18
@@ -86,16 +86,28 @@ class Track:
             os.close(self.folder)
         self.folder = -1
 
-    def begin(self, at_end: bool, most: int) -> None:
-        """Start with a log never followed: at its end, or at its beginning if that is at most `most` bytes back."""
+    def begin(self, at_end: bool, most: int, place: tuple[int, int] | None = None) -> None:
+        """Start with a log never followed: at its end, or at its beginning if that is at most `most` bytes back.
+
+        Or at a `place` (inode, offset), if there is such a file of it: that one and newer ones are read.
+        """
         looks = self._looks()
-        for look in looks:
-            if look.newest:
-                offset = look.size if at_end else max(0, look.size - most)
-                self.current = self._fresh(look, offset)
+        inode, offset = place or (0, 0)
+        found = next((at for at, look in enumerate(looks) if look.inode == inode and look.size >= offset), None)
+        newest = next((at for at, look in enumerate(looks) if look.newest), len(looks))
+        for at, look in enumerate(looks):
+            if found is not None and at >= found:
+                tail = self._fresh(look, offset if at == found else 0)
+            elif found is None and at == newest:
+                tail = self._fresh(look, look.size if at_end else max(0, look.size - most))
             else:
                 self._know(look)
-            look.close()
+                look.close()
+                continue
+            if at == newest:
+                self.current = tail
+            else:
+                self.older.append(tail)
         self.state.begun = True
 
     # What it gives
@@ -120,6 +132,19 @@ class Track:
         if self.current is not None and self.current.stirred and self.folder >= 0:
             given = [*self._before(limit, now), *given]
         self._let_go(now)
+        return given
+
+    def again(self, one: Given, now: int) -> list[Bytes]:
+        """Just these bytes, from the file that they were in, as far as it is there and has been read up to them."""
+        if self.folder >= 0:
+            self._look()
+        tails = [*self.older, *((self.current,) if self.current else ())]
+        same = [tail for tail in tails if tail.mark.generation.inode == one.inode] or tails
+        tail = next((tail for tail in same if tail.mark.offset == one.offset), None)
+        given, left = list[Bytes](), one.size
+        while tail is not None and left > 0 and (more := self._read(tail, min(CHUNK, left), now)):
+            given += more
+            left -= sum(len(data) for _, _, data in more)
         return given
 
     def _read_all(self, limit: int, now: int) -> list[Bytes]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from agent.loss import Loss
 
@@ -20,6 +20,8 @@ STDERR: Final = "/dev/stderr"
 HEAD: Final = 256
 TAIL: Final = 64
 MAX_NAME: Final = 4_096
+JOURNALD: Final = "\0journald"
+"""Stands for a path where entries of journald are meant: `size` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,26 @@ class Piece:
     millis: int = 0
     pid: int = 0
     cut: bool = False
+
+
+class Given(NamedTuple):
+    """So many bytes of a container's log, from a place in the file of that inode on."""
+
+    container: str
+    path: str
+    inode: int
+    offset: int
+    size: int
+
+
+class Look(NamedTuple):
+    """One look at all logs: when, in milliseconds, and what it gave, in that order."""
+
+    millis: int
+    given: tuple[Given, ...] = ()
+
+
+NOTHING: Final = Look(0)
 
 
 @dataclass(frozen=True, slots=True)

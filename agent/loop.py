@@ -8,6 +8,8 @@ Rules of this file
       engine's answer, bounded (`agent.live_containers`).
     - An epoch is cut when its time is over, or soon after something new has appeared: an attack does not wait. What is
       open and has nothing more to read after it (`idle`) is sealed: no further event would end its second.
+    - A cut ends what is open, but not the wait of lines for other writes that may have met theirs, nor are those told
+      that have been given up: where nothing more comes, both are sealed all the same (`Memory.open`).
     - Lines of applications' logs that time joins wait for some seconds of the log to go by. Where it stands still, the
       clock that goes on stands in for it (`LINES`).
     - Whatever changes memory besides bytes is journaled with its position (`agent.memory`).
@@ -31,6 +33,7 @@ import msgspec
 from agent.budget import Budget
 from agent.entry import entries_of
 from agent.epochs import Epoch
+from agent.heard import Hearing
 from agent.ledger import Ledger
 from agent.memory import BITE, Aside, Cut, Memory
 from agent.source import Source
@@ -38,8 +41,10 @@ from grammar.control import Control, write
 from grammar.envelope import Run
 from grammar.finding import Finding
 
-LINES: Final = (4.0, 12.0)
-"""Seconds without a record after which lines that wait for their time, or for a write that never came, are due."""
+LINES: Final = 4.0
+"""Seconds without a record after which lines that wait for their time are due."""
+LATER: Final = 3.0
+"""So many times as long, and again: then those are whose write never came, and those that were written meanwhile."""
 SPACING: Final = 0.5
 """Seconds between two early cuts, at least."""
 
@@ -113,7 +118,7 @@ class Logs(Protocol):
     """Where applications' logs come from (`agent.logfiles_feed`)."""
 
     def feed(self, memory: Memory) -> None:
-        """Bring in what has been written by now."""
+        """Bring in what has been written by now; what that was is noted in `memory.heard`."""
 
     def note(self) -> None:
         """A snapshot is about to be taken."""
@@ -137,10 +142,12 @@ class Loop:
     bytes_read: int = 0
     behind: int = 0
     _asides: list[Aside] = field(default_factory=list)
+    _hearing: Hearing = field(default_factory=Hearing)
     _begun: float = 0.0
     _start: int = 0
     _news_since: float | None = None
     _read_at: float = 0.0
+    _sealed_at: float = 0.0
     _saved_at: float = 0.0
     _saved_bytes: int = 0
     _stood: float = 0.0
@@ -156,8 +163,10 @@ class Loop:
         data = self.source.read(BITE)
         if self.logs is not None:
             self.logs.feed(self.memory)
+            self._hearing.note(len(self._asides), self.memory.heard)
         if data:
             self.memory.pipeline.absorb(data)
+            self._hearing.taken += len(data)
             self.bytes_read += len(data)
             self._read_at, self._stood = self.outside.now(), 0.0
             if self.timing.gather and len(data) < BITE:
@@ -180,9 +189,10 @@ class Loop:
         for cause, number in self.source.loss.take().items():
             pipeline.node.loss.note(cause, number)
         length = max(1, round((now - self._begun) * 1000))
-        cut = Cut(
-            min(self._start, pipeline.earliest or self._start), length, tuple(self._asides), self.memory.meter.last
-        )
+        start = min(self._start, pipeline.earliest or self._start)
+        named = tuple((one.id, one.name, one.app, one.image) for one in pipeline.node.containers.take_named())
+        heard = self._hearing.take()
+        cut = Cut(start, length, tuple(self._asides), self.memory.meter.last, heard=heard, named=named)
         runs = self.outside.runs()
         with self.lock:
             epoch = self.memory.cut(cut)
@@ -209,6 +219,7 @@ class Loop:
         if name and self.ledger.snapshot_taken(name, position):
             self.outside.saved(name)
             self._saved_bytes = self.bytes_read
+            self._hearing.clear()
         self._saved_at = self.outside.now()
 
     def finish(self) -> None:
@@ -226,8 +237,8 @@ class Loop:
         """How long to wait for the log, so that nothing that is due is late."""
         now = self.outside.now()
         due = self._begun + self.timing.epoch - now
-        if self.memory.pipeline.open:
-            due = min(due, self._read_at + self.timing.idle - now)
+        if self.memory.open:
+            due = min(due, max(self._read_at, self._sealed_at) + self.timing.idle - now)
         if self._news_since is not None:
             due = min(due, self._early_at() - now)
         return min(wait, max(0.0, due))
@@ -236,21 +247,24 @@ class Loop:
         control = self.outside.orders()
         if control is None or control.revision <= self.memory.control.revision:
             return
-        if self._asides or self._has_open_epoch():
+        if self._asides or self._hearing or self._has_open_epoch():
             self.cut()
         self.memory.obey(control)
         self.ledger.cut((), self._position(), "control", write(control))
+        self._hearing.clear()
         if control.epoch_millis:
             self.timing.epoch = control.epoch_millis / 1000
         _log.info("new control", extra={"revision": control.revision, "epoch_millis": control.epoch_millis})
 
     def _seal_if_idle(self) -> None:
-        idle = self.outside.now() - self._read_at
-        if self.memory.pipeline.open and idle >= self.timing.idle:
+        now = self.outside.now()
+        idle = now - self._read_at
+        if now - max(self._read_at, self._sealed_at) >= self.timing.idle and self.memory.open:
+            self._sealed_at = now
             self._asides.append(Aside(self._position()))
             self.memory.seal()
-        due = next((seconds for seconds in LINES if seconds > self._stood), None)
-        if due is not None and idle >= due:
+        due = LATER * self._stood or LINES
+        if idle >= due:
             self._stood = due
             if self.memory.lines_wait:
                 self._asides.append(Aside(self._position(), later=round(1000 * due)))
@@ -263,7 +277,8 @@ class Loop:
         now = self.outside.now()
         if self._news_since is None and self.memory.pipeline.news:
             self._news_since = now
-        if now - self._begun >= self.timing.epoch or (self._news_since is not None and now >= self._early_at()):
+        over = now - self._begun >= self.timing.epoch or self._hearing.full
+        if over or (self._news_since is not None and now >= self._early_at()):
             self.cut()
 
     def _rest(self) -> None:

@@ -35,6 +35,9 @@ from agent.plugin import DispatcherSource
 from agent.profile_files import read_profiles
 from agent.snapshot import SnapshotError, restore
 from agent.source import Position, Source
+from agent.tags_choice import choose
+from agent.tags_feed import Feeds, TagFeed
+from agent.tags_spool import Spool
 from grammar import CodecError
 
 INSTANCES = "instances"
@@ -52,6 +55,12 @@ class Started:
     instances: Instances
     outside: dict[str, object]
     logs: LogFeed | None = None
+    tags: TagFeed | None = None
+
+    @property
+    def feeds(self) -> Feeds:
+        """What is brought in before each bite of the log: lines first, then their tags."""
+        return Feeds(one for one in (self.logs, self.tags) if one is not None)
 
 
 def start(config: Config, name: str, ledger: Ledger, folder: Path) -> Started:
@@ -63,18 +72,19 @@ def start(config: Config, name: str, ledger: Ledger, folder: Path) -> Started:
     assert isinstance(containers, LiveContainers)
     outside: dict[str, object] = {"recorder": instances, "profiles": profiles}
     logs = _logs(config, memory, containers, profiles)
+    tags = _tags(config, memory, folder)
     source = _source(config, recovery)
+    started = Started(memory, source, containers, instances, outside, logs, tags)
     if not whole:
         memory.pipeline.node.loss.note("state_reset")
     if isinstance(source, LogFollower):
-        feed = logs.feed if logs is not None else lambda memory: None
-        recall(memory, source, recovery, lambda number, epoch: instances.cut(number), feed)
+        recall(memory, source, recovery, lambda number, epoch: instances.cut(number), started.feeds.feed)
     elif recovery.rows:
         memory.number += sum(row.kind == "cut" for row in recovery.rows)
         memory.pipeline.node.loss.note("state_reset")
     if recovery.rows:
         _log.info("went on from the journal", extra={"steps": len(recovery.rows), "epoch": memory.number})
-    return Started(memory, source, containers, instances, outside, logs)
+    return started
 
 
 def _logs(config: Config, memory: Memory, containers: LiveContainers, profiles: Profiles) -> LogFeed | None:
@@ -87,6 +97,13 @@ def _logs(config: Config, memory: Memory, containers: LiveContainers, profiles: 
     limits = Limits(told.most, told.of_one, int(told.behind), told.journal)
     rules = [one.rule for one in told.files]
     return LogFeed(LogFiles(containers.named, _wall, rules=rules, limits=limits, progress=memory.logs))
+
+
+def _tags(config: Config, memory: Memory, folder: Path) -> TagFeed | None:
+    """The kernel's tags, where lines are read that they can be joined with."""
+    if memory.pipeline.node.logs is None or config.tags.source == "none":
+        return None
+    return TagFeed(choose(config.tags, memory.tags), Spool(folder / "tags", int(config.tags.spool)), memory)
 
 
 def _wall() -> int:

@@ -157,8 +157,9 @@ class Replay:
             monitor.end_epoch(self.epoch_millis)
             self.on_epoch(start, agents)
         for agent in agents:
-            if agent.pipeline.node.logs is not None:
-                agent.report.lines = {key or "unjoined": n for key, n in agent.pipeline.node.logs.joined.items()}
+            if (logs := agent.pipeline.node.logs) is not None:
+                agent.report.lines = {key or "unjoined": n for key, n in logs.joined.items()}
+                agent.report.tagged = logs.how["tag"]
         report.wall_seconds = time.monotonic() - begun
         report.peak_rss_bytes = peak_rss()
         for agent in agents:

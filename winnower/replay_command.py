@@ -151,7 +151,10 @@ def summary(monitor: Monitor, report: Report) -> Table:
     table.add_row("in", f"{records:,} records, {raw / 1e6:.1f} MB from {len(workers)} workers; {rate}")
     joined = {how: sum(w.lines.get(how, 0) for w in workers) for how in ("log", "log_near", "unjoined")}
     if lines := sum(joined.values()):
-        how = f"{joined['log']:,} joined by offset, {joined['log_near']:,} by time, {joined['unjoined']:,} by nothing"
+        tagged = sum(w.tagged for w in workers)
+        tags = f"{tagged:,} joined by the kernel's tags, " if tagged else ""
+        how = f"{tags}{joined['log'] - tagged:,} joined by offset, {joined['log_near']:,} by time"
+        how += f", {joined['unjoined']:,} by nothing"
         table.add_row("lines", f"{lines:,} of application logs: {how}")
     share = f", 1/{raw // up:,} of the raw log" if up else ""
     table.add_row("up", f"{up:,} bytes ({deltas:,} of them deltas){share}; {down:,} bytes down")

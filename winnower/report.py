@@ -18,7 +18,10 @@ from monitor.monitor import Monitor
 
 @dataclass(slots=True)
 class WorkerReport:
-    """One worker's counts so far; `epochs` in order; `lines` of application logs by how they were joined."""
+    """One worker's counts so far; `epochs` in order; `lines` of application logs by how they were joined.
+
+    `tagged` of them by what the kernel has tagged their writes with.
+    """
 
     records: int = 0
     events: int = 0
@@ -29,6 +32,7 @@ class WorkerReport:
     downlink: int = 0
     deltas: int = 0
     lines: dict[str, int] = field(default_factory=dict)
+    tagged: int = 0
 
     def add(self, epoch: Epoch, uplink: int, downlink: int, delta: int, seconds: float) -> None:
         """One more epoch."""

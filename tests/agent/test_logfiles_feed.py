@@ -5,6 +5,7 @@ Source: agent/logfiles_feed.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from log_node import ACCESS, Node
 
 from agent import figures, logfiles
 from agent.containers import Containers
+from agent.logfiles import LogFiles
 from agent.logfiles_feed import LogFeed, reader_of
 from agent.logfiles_value import Generation, Piece, Rule
 from agent.logmessages import LogMessages
@@ -63,6 +65,47 @@ def test_a_line_is_in_its_book_before_its_write_is_read(node: Node, tmp_path: Pa
         ("winnower_agent_log_behind_bytes",): 0,
     }
     assert world.node.logs.wanted == set()
+    feed.close()
+
+
+def test_a_line_that_is_written_while_a_look_takes_long_is_its_writes(node: Node, tmp_path: Path) -> None:
+    """On a crowded machine a look may take a second: what was read in it was not there when it began."""
+    log, world = tmp_path / "app.log", World()
+    node.rules = (Rule("host", str(log)),)
+    times = iter(range(world.millis, world.millis + 1_000_000, 400))
+    files = LogFiles(lambda: [], lambda: next(times), rules=node.rules)
+    world.node.logs = LogMessages()
+    memory = Memory(Pipeline(Containers.of([]), 1_000, logs=world.node.logs))
+    memory.pipeline.node = world.node
+    feed = LogFeed(files)
+    feed.feed(memory)
+    world.open(str(log), 7, CREAT | WRONLY | APPEND)
+    line = b"request served\n"
+    for _ in range(3):
+        with log.open("ab") as file:
+            file.write(line)
+        begun = next(times) + 400
+        feed.feed(memory)
+        world.call("write", a0=7, exit=len(line), stamp=(begun + 399, 7))
+    assert world.node.logs.joined["log"] == 3
+    feed.close()
+
+
+def test_a_container_that_is_known_by_name_before_it_is_by_pid_is_read_at_once(node: Node) -> None:
+    """The clock stands still: whoever catches up with the audit log reads thousands of writes in a second."""
+    node.add("web")
+    whole = node.known["web"]
+    node.known["web"] = replace(whole, pid=0)
+    memory, feed = fresh(Profiles()), LogFeed(node.files())
+    feed.feed(memory)
+    node.log("web").append(3)
+    assert memory.pipeline.node.logs is not None
+    memory.pipeline.node.logs.wanted.add(("web", ACCESS))
+    feed.feed(memory)
+    assert memory.pipeline.node.logs.books == {}
+    node.known["web"] = whole
+    feed.feed(memory)
+    assert len(memory.pipeline.node.logs.books["web"][ACCESS].lines) == 3
     feed.close()
 
 

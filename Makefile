@@ -7,7 +7,7 @@
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: demo test lint fuzz live testbed faults oracle peers lock clean help
+.PHONY: demo test lint fuzz live lkm-test testbed faults oracle peers lock clean help
 
 PYTHON ?=
 ARGS ?=
@@ -45,6 +45,9 @@ fuzz: $(VENV)/.dev ## every property test with 10,000 examples (FUZZ=tests/agent
 
 live: $(VENV)/.kafka ## real auditd, real containers, an attack, its alert (root; TRANSPORT=kafka through a real Apache Kafka)
 	@$(BIN)/python bench/live_demo.py --transport $(TRANSPORT) $(ARGS)
+
+lkm-test: ## boot two Debian kernels in QEMU and test the kernel module in them (5 minutes with the downloads)
+	@$(MAKE) --no-print-directory -C lkm test $(ARGS)
 
 testbed: $(VENV)/.dev ## fetch what tests and benches with real parts want: packages (root), an image, Kafka; kept in .testbed
 	@$(BIN)/python bench/testbed/fetch.py

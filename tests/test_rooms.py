@@ -35,7 +35,8 @@ def _name(path: Path) -> str:
 
 
 def _sources(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for end in "ch" for path in (ROOT / folder).rglob(f"*.{end}"))
+    found = (path for folder in folders for end in "ch" for path in (ROOT / folder).rglob(f"*.{end}"))
+    return sorted(path for path in found if "build" not in path.parts)
 
 
 everywhere = pytest.mark.parametrize(

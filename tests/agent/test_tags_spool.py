@@ -122,8 +122,11 @@ def test_a_full_disk_is_said_once_and_leaves_no_half_block(
 def test_only_files_of_ours_are_generations(tmp_path: Path) -> None:
     for name in ("tags-x", "tags-", "tags-1.new", "tags-٣", "tags-" + "9" * 30):
         (tmp_path / name).write_bytes(b"none of ours")
-    (tmp_path / "tags-7").symlink_to("/etc/passwd")
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"not to be touched")
+    (tmp_path / "tags-7").symlink_to(theirs)
     spool = Spool(tmp_path, ROOM)
     assert list(spool.since(0)) == []
     assert not spool.append(b"through the link")
+    assert theirs.read_bytes() == b"not to be touched"
     assert spool.damaged == 1

@@ -30,6 +30,7 @@ FEATURES: Final[dict[str, dict[str, str]]] = {
     },
     "image": {"apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar"},
     "load": {"ab": "apache2-utils"},
+    "servers": {"nginx": "nginx-light", "apache2": "apache2-bin"},
     "bpf": {"clang": "clang", "/usr/include/bpf/libbpf.h": "libbpf-dev"},
     "kafka": {"java": "default-jre-headless", "mvn": "maven"},
 }

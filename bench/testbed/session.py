@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import auditd, containers, firewall, kafka_broker, kernel, ledger, program
+from . import auditd, containers, firewall, kafka_broker, kernel, ledger, program, servers
 
-__all__ = ["auditd", "containers", "firewall", "kafka_broker", "kernel", "ledger", "program"]
+__all__ = ["auditd", "containers", "firewall", "kafka_broker", "kernel", "ledger", "program", "servers"]

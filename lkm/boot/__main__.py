@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m boot", description="Boot tests of the kernel module.")
     commands = parser.add_subparsers(required=True)
     for name, does, says in (
-        ("test", suites.test, "every check, on both kernels, and the test from end to end"),
+        ("test", suites.test, "every check, on both kernels, the test from end to end, and the eBPF twin"),
         ("short", suites.short, "the checks that take a minute"),
         ("bench", suites.bench, "what a write costs, as ratios"),
         ("only", suites.only, "some checks, by their names"),

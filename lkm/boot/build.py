@@ -1,11 +1,11 @@
-"""The module for each kernel, and the programs that run in the guest.
+"""The module for each kernel, its eBPF twin for all of them, and the programs that run in the guest.
 
 Rules of this file
     - Built in folders of their own from copies of the sources: two kernels do not fight, and the checkout stays clean.
-    - A warning of the compiler is an error, in the guest's programs as in the module.
+    - A warning of the compiler is an error, in the guest's programs as in the module and its twin.
     - Sources that did not change are not built again: the folder's name is their hash.
 
-Complexity: about 5 s for each kernel, 2 s for the guest's programs.
+Complexity: about 5 s for each kernel, 2 s for the guest's programs, 1 s for the twin.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from .kept import KEPT, ROOT
 from .kernels import Kernel
-from .tell import BootError, run, step
+from .tell import BootError, compiled, run, step
 
 LKM: Final = ROOT / "lkm"
 GUEST: Final = ROOT / "tests" / "lkm" / "guest"
@@ -45,12 +45,23 @@ def module(kernel: Kernel, first: str = "") -> Path:
             shutil.copy(source, folder)
         words = [f"M={folder}", *WITHOUT_BTF, *([f"KCFLAGS=-DWINNOWER_FIRST={first}"] if first else []), "modules"]
         with step(f"building the module for Linux {kernel.version}{' (wrap)' if first else ''}"):
-            said = run(["make", "-C", str(kernel.headers), *words], seconds=300, env=_environment())
-        if "warning:" in said:
-            raise BootError(f"the compiler warns:\n{said}")
+            compiled(["make", "-C", str(kernel.headers), *words], seconds=300, env=_environment())
 
     name = f"module-{kernel.version}{'-wrap' if first else ''}"
     return _built(name, [*sources, kernel.headers / ".config"], make) / "winnower.ko"
+
+
+def twin() -> Path:
+    """winnower-tags with its program in it, without libraries: one for all kernels, which it meets at load."""
+    parts = ("*.c", "*.h", "*.S", "Makefile")
+    sources = [LKM / "winnower_tag.h", *sorted(path for part in parts for path in (LKM / "bpf").glob(part))]
+
+    def make(folder: Path) -> None:
+        with step("building the eBPF twin"):
+            words = ["STATIC=1", f"BUILD={folder}", "CC=gcc", "CLANG=clang"]
+            compiled(["make", "-C", str(LKM / "bpf"), *words], seconds=300, env=_environment())
+
+    return _built("bpf", sources, make) / "winnower-tags"
 
 
 def checks() -> Path:
@@ -106,5 +117,5 @@ def _tidy(builds: Path, name: str) -> None:
 
 def _environment() -> dict[str, str]:
     """Without what `make -C lkm` hands down: its variables would reach Kbuild."""
-    gone = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KDIR")
+    gone = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KDIR", "CFLAGS", "LDFLAGS")
     return {name: value for name, value in os.environ.items() if name not in gone}

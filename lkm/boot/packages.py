@@ -29,6 +29,12 @@ TOOLS: Final[dict[str, str]] = {
     "/usr/lib/x86_64-linux-gnu/libelf.so.1": "libelf1",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+# What the eBPF twin is built with: 200 MB when unpacked, so only the complete test wants them.
+TWIN: Final[dict[str, str]] = {
+    "clang": "clang",
+    "/usr/include/bpf/libbpf.h": "libbpf-dev",
+    "/usr/lib/x86_64-linux-gnu/libbpf.a": "libbpf-dev",
+}
 APT: Final = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300")
 
 

@@ -4,6 +4,7 @@ Rules of this file
     - Two guests at a time: each keeps about one core busy.
     - A check that hangs takes its guest with it, not the others: each guest has a time limit of its own.
     - Guests of one kernel stand in one column of the table.
+    - A guest that cannot be had here (not root, no compiler) is left out, and the last lines say so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from . import build
+from . import build, packages
 from .console import Report
 from .debug import debug_kernel
 from .guest import Job, Said, do
@@ -67,8 +68,11 @@ grep -q 'debug_locks: *1' /proc/lockdep_stats && verdict=ok
 echo "RESULT lockdep $verdict" > $R
 """
 SERVER_RESULTS: Final = "server_lines server_events feedback no_loss audit_rests"
+# The twin's ways of seeing a write; its guest tries each with every filter, and names those results after these.
+TWIN_RESULTS: Final = "bpf-fexit bpf-kretprobe bpf-sys_exit"
 PYTHON: Final = ROOT / ".venv" / "bin" / "python"
 GUEST: Final = ROOT / "tests" / "lkm" / "guest"
+TWIN: Final = ROOT / "lkm" / "bpf" / "guest.sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,12 @@ def fetch(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """The complete test; what takes longest begins first."""
+    helper, left_out = _twin_helper()
     ready = _asked(arguments)
     jobs: dict[tuple[str, str], Job] = {}
-    if _is_root() and PYTHON.exists():
+    if not PYTHON.exists():
+        left_out.append("no .venv in the checkout (make test makes it): the test with the whole agent was left out")
+    elif _is_root():
         label, chosen = next(iter(ready.items()))
         jobs[label, "agent"] = _agent(chosen)
     for label, chosen in ready.items():
@@ -122,9 +129,9 @@ def test(arguments: argparse.Namespace) -> int:
         if _is_root():
             jobs[label, "server"] = _server(chosen)
         jobs[label, "unload"] = _checks(chosen, ["patching"], parallel=False)
-    if not PYTHON.exists():
-        say("no .venv in the checkout (make test makes it): the test with the whole agent was left out")
-    return _boot(jobs)
+    if helper:
+        jobs |= {(label, "twin"): _twin(chosen, helper) for label, chosen in ready.items()}
+    return _boot(jobs, left_out)
 
 
 def short(arguments: argparse.Namespace) -> int:
@@ -183,6 +190,21 @@ def _checks(chosen: Ready, names: Sequence[str], *, parallel: bool = True) -> Jo
     )
 
 
+def _twin(chosen: Ready, helper: Path) -> Job:
+    """The eBPF twin without the module: each mode passes the verifier, is attached, tells a write."""
+    script = f'echo "PLAN {TWIN_RESULTS}" > $R\n{TWIN.read_text("utf-8")}'
+    return Job(chosen.kernel, script, {helper.name: helper}, 150, parallel=False)
+
+
+def _twin_helper() -> tuple[Path | None, list[str]]:
+    """The twin for a guest; or none, and why."""
+    try:
+        packages.require(packages.TWIN)
+    except BootError as error:
+        return None, [f"the eBPF twin was left out: {error}"]
+    return build.twin(), []
+
+
 def _server(chosen: Ready) -> Job:
     """auditd, nginx, the module and the agent's own reader."""
     return _hosted(chosen, SERVER_RESULTS, "server.py")
@@ -210,8 +232,8 @@ def _is_root() -> bool:
     return os.geteuid() == 0
 
 
-def _boot(jobs: Mapping[tuple[str, str], Job]) -> int:
-    """Boot them, print what they said; 1 if one is not good."""
+def _boot(jobs: Mapping[tuple[str, str], Job], left_out: Sequence[str] = ()) -> int:
+    """Boot them, print what they said and what was left out; 1 if one is not good."""
     names = ", ".join(" ".join(key) for key in jobs)
     with step(f"booting {len(jobs)} guests, {TOGETHER} at a time: {names}"), ThreadPoolExecutor(TOGETHER) as pool:
         said: dict[tuple[str, str], Said] = dict(zip(jobs, pool.map(do, jobs.values()), strict=True))
@@ -224,6 +246,8 @@ def _boot(jobs: Mapping[tuple[str, str], Job]) -> int:
     print(table(columns), flush=True)
     if not _is_root():
         say("not root: the test from end to end (auditd, nginx) was left out")
+    for words in left_out:
+        say(words)
     bad = [key for key, one in said.items() if not one.report.good]
     for key in bad:
         say(f"the log of {' '.join(key)}:\n{ends(said[key].log)}")

@@ -7,6 +7,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 LAST_WORDS: Final = 2_000
+# Of a place in a source; Kbuild warns of other things too, such as another compiler than the kernel's.
+WARNING: Final = re.compile(r"^\S+:\d+(:\d+)?: warning:", re.M)
 
 
 class BootError(Exception):
@@ -47,6 +50,19 @@ def escaped(text: str) -> str:
 
 def run(argv: Sequence[str], *, seconds: float, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """What a program prints; `BootError` with its last words if it fails or takes too long."""
+    return _done(argv, seconds, cwd, env).stdout.decode("utf-8", "replace")
+
+
+def compiled(argv: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None) -> None:
+    """The same for what compiles; `BootError` also if a compiler warned, which it does on standard error."""
+    words = _done(argv, seconds, None, env).stderr.decode("utf-8", "replace")
+    if WARNING.search(words):
+        raise BootError(f"the compiler warns:\n{escaped(_cut(words))}")
+
+
+def _done(
+    argv: Sequence[str], seconds: float, cwd: Path | None, env: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[bytes]:
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, cwd=cwd, env=env
@@ -56,7 +72,11 @@ def run(argv: Sequence[str], *, seconds: float, cwd: Path | None = None, env: Ma
     except OSError as error:
         raise BootError(f"{argv[0]} cannot be run: {error.strerror}") from None
     if done.returncode != 0:
-        words = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
-        words = words if len(words) <= 2 * LAST_WORDS else f"{words[:LAST_WORDS]}\n[…]\n{words[-LAST_WORDS:]}"
+        words = _cut((done.stdout + done.stderr).decode("utf-8", "replace").strip())
         raise BootError(f"exit code {done.returncode} of {' '.join(argv)}\n{escaped(words)}")
-    return done.stdout.decode("utf-8", "replace")
+    return done
+
+
+def _cut(words: str) -> str:
+    """A long text's beginning and end."""
+    return words if len(words) <= 2 * LAST_WORDS else f"{words[:LAST_WORDS]}\n[…]\n{words[-LAST_WORDS:]}"

@@ -6,6 +6,7 @@ Rules of this file
     - A look is one poll of all logs that gave something: when, and of each log how many bytes from where on. Bytes are
       not kept: the files still have them.
     - Where in the epoch a look belongs is counted: bytes of the audit log taken before it, steps besides reading.
+    - So it is with the kernel's tags (`agent.tags_feed`): one that comes after the cut joins no line before it.
 
 Complexity: some 20 bytes of the journal for each log and look; `MAX_LOOKS` an epoch (the loop cuts there).
 Source: event sourcing; design section 3 (promises 3 and 5).
@@ -22,6 +23,8 @@ from agent.logfiles_value import Given, Look
 from grammar import CodecError
 
 MAX_LOOKS: Final = 4_096
+TAGS: Final = "\0tags"
+"""Stands for a log's path where a poll of tags is meant: of `size` bytes, `offset` is their sum."""
 
 
 class Placed(NamedTuple):

@@ -19,6 +19,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
+from agent.heard import TAGS
 from agent.logfiles import LogFiles
 from agent.logfiles_value import Look, Piece, Rule
 from agent.logmessages import LogMessages
@@ -74,15 +75,20 @@ class LogFeed:
         self.files.close()
 
     def _again(self, logs: LogMessages, look: Look) -> None:
-        if look.given:
+        given = tuple(one for one in look.given if one.path != TAGS)
+        if given:
             self._offer(logs)
-            self._take(logs, self.files.again(look))
+            self._take(logs, self.files.again(look._replace(given=given)))
 
     def _offer(self, logs: LogMessages) -> None:
         for container, path in sorted(logs.wanted):
             self.files.offer(container, path)
+        logs.wanted.clear()
 
     def _take(self, logs: LogMessages, pieces: list[Piece]) -> None:
+        """A look that gave nothing is not repeated: it changes nothing."""
+        if not pieces:
+            return
         self._told(logs, pieces)
         logs.take(pieces)
         self.read += sum(len(piece.data) for piece in pieces)

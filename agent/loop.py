@@ -121,7 +121,7 @@ class Logs(Protocol):
         """Bring in what has been written by now; what that was is noted in `memory.heard`."""
 
     def note(self) -> None:
-        """A snapshot is about to be taken."""
+        """A snapshot is about to be taken; what is brought in for it is noted, too."""
 
 
 @dataclass(slots=True)
@@ -214,6 +214,7 @@ class Loop:
         position = self._position()
         if self.logs is not None:
             self.logs.note()
+            self._hearing.note(len(self._asides), self.memory.heard)
         with self.lock:
             name = self.outside.save(self.memory, position)
         if name and self.ledger.snapshot_taken(name, position):

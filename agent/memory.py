@@ -4,8 +4,9 @@ Rules of this file
     - `Memory` is one object graph; everything that the bytes of the log change is in it, nothing else is.
     - Whatever else changes it is a step at a position of the log (`Cut` with its asides, control): the same bytes with
       the same steps give the same memory. What a repeated cut gives is thrown away: it is in the ledger already.
-    - So are the world's answers: how containers are called (`Cut.named`), and what logs gave (`agent.heard`). Lines
-      that came later are not read into an epoch that is repeated: they would be joined there, and thrown away with it.
+    - So are the world's answers: how containers are called (`Cut.named`), what logs gave and which tags were there
+      (`agent.heard`). Lines and tags that came later are not read into an epoch that is repeated: lines would be joined
+      there, and thrown away with it.
     - A restart that cannot do that (no snapshot, or a damaged one; log gone) goes on with what it has, and counts it.
 
 Complexity: O(bytes since the snapshot).

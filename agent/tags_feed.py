@@ -3,8 +3,10 @@
 Rules of this file
     - Fed before each bite of the audit log, after the lines: whoever finds a line finds its tag. What one poll does not
       hold is polled for at once, `ROUNDS` times at most; the rest waits in the channel.
-    - What is taken is in the spool before it is in the index. A restart gives the index first what the spool holds: by
-      the log's own time, as far as the log has been read, and a little ahead; then what is new.
+    - What is taken is in the spool before it is in the index, and each poll is journaled as a look at logs is
+      (`agent.heard`): with a tag a line is told at another place than without. A restart gives the index what the spool
+      holds where it had been given at first; the rest, and what is new, when the agent goes on.
+    - So is the place where a source was there for the first time: from there on writes wait for their tags.
     - What was lost travels with the epoch.
 
 Complexity: that of a poll.
@@ -16,8 +18,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
+from zlib import crc32
 
 from agent.health import Figure
+from agent.heard import TAGS
+from agent.logfiles_value import Given, Look
+from agent.logmessages import LogMessages
 from agent.loss import Loss
 from agent.memory import Memory
 from agent.tags import Tag
@@ -25,17 +31,15 @@ from agent.tags_source import TagReader
 from agent.tags_spool import Spool
 
 ROUNDS: Final = 4
-AHEAD: Final = 300_000
-"""Milliseconds that the spool's tags may be ahead of the log that is read again: one bite of it may be minutes."""
-AT_ONCE: Final = 32_768
-"""Tags of the spool that the index gets at once, about: it holds twice as many."""
 LOST: Final = ("evicted", "odd")
 """Reasons why the index could not use a tag that are a loss; the others are of tags that nobody needs."""
 KINDS: Final = ("module", "ebpf", "none")
 
 
 class Index(Protocol):
-    """Where tags go (`agent.tagindex`)."""
+    """Where tags go (`agent.tagindex`); `on` says that there has been a source."""
+
+    on: bool
 
     def put(self, tags: Iterable[Tag]) -> None:
         """Take tags; with none of them, too, from here on there is a source."""
@@ -63,27 +67,27 @@ class TagFeed:
     def __init__(self, source: TagReader, spool: Spool, memory: Memory) -> None:
         self.source, self.spool, self.memory = source, spool, memory
         self._old: Iterator[bytes] | None = spool.since(source.marks.generation)
-        self._early: list[Tag] = []
+        self._next = b""
         self.unused: Counter[str] = Counter()
-        if memory.pipeline.node.logs is not None and source.kind != "none":
-            memory.pipeline.node.logs.tags.put(())
+        self._turn()
 
     def feed(self, memory: Memory) -> None:
         """All that has come by now, as far as it goes."""
         logs, node = memory.pipeline.node.logs, memory.pipeline.node
         if logs is None:
             return
-        millis = node.time.clock.millis
-        if self._old is None or self._again(logs.tags, millis and millis + AHEAD):
-            self._new(logs.tags)
+        if memory.replay is not None:
+            self._again(logs, memory.replay)
+        else:
+            self._rest(logs, memory)
+            self._new(logs, memory)
         self._count(logs.tags, node.loss)
 
     def note(self) -> None:
         """What comes from here on is not in the snapshot that is about to be taken: it begins a generation."""
         logs, node = self.memory.pipeline.node.logs, self.memory.pipeline.node
         if logs is not None:
-            while self._old is not None:
-                self._again(logs.tags, 0)
+            self._rest(logs, self.memory)
             self._count(logs.tags, node.loss)
         self.source.marks.generation = self.spool.cut()
 
@@ -115,34 +119,49 @@ class TagFeed:
                 labels = {"what": what}
                 yield Figure("winnower_agent_tags_kernel", "What the kernel's side has counted.", number, labels)
 
-    def _new(self, index: Index) -> None:
+    def _rest(self, logs: LogMessages, memory: Memory) -> None:
+        """What of the spool was read after the last epoch that is journaled; and that there is a source."""
+        given: list[Given] = []
+        if self.source.kind != "none" and not logs.tags.on:
+            given.append(_poll(b""))
+            _put(logs, ())
+        while self._old is not None:
+            given.append(_poll(self._next))
+            _put(logs, self.source.again(self._next))
+            self._turn()
+        if given:
+            memory.heard.append(Look(memory.pipeline.node.time.clock.millis, tuple(given)))
+
+    def _new(self, logs: LogMessages, memory: Memory) -> None:
+        given: list[Given] = []
         for _ in range(ROUNDS):
             tags = self.source.poll()
+            if tags and self.spool.append(self.source.raw):
+                given.append(_poll(self.source.raw))
             if tags:
-                self.spool.append(self.source.raw)
-            if tags or self.source.kind != "none":
-                index.put(tags)
+                _put(logs, tags)
             if not self.source.behind:
                 break
+        if given:
+            memory.heard.append(Look(memory.pipeline.node.time.clock.millis, tuple(given)))
 
-    def _again(self, index: Index, until: int) -> bool:
-        """Tags of the spool up to a time (0: any), so many at most; whether that was the last of them."""
+    def _again(self, logs: LogMessages, look: Look) -> None:
+        """The polls of one look; one that the spool has not kept is missed."""
+        for one in look.given:
+            if one.path == TAGS and not one.size:
+                _put(logs, ())
+            elif self._old is not None and one == _poll(self._next):
+                _put(logs, self.source.again(self._next))
+                self._turn()
+
+    def _turn(self) -> None:
+        """Go on to the spool's next poll; whoever comes to its end knows what was damaged."""
         assert self._old is not None
-        count = 0
-        while count < AT_ONCE:
-            if not self._early:
-                raw = next(self._old, None)
-                if raw is None:
-                    self._old = None
-                    self.source.loss.note("tags_unknown", self.spool.damaged)
-                    return True
-                self._early = self.source.again(raw)
-            if until and self._early and self._early[0].millis > until:
-                return False
-            index.put(self._early)
-            count += len(self._early)
-            self._early = []
-        return False
+        raw = next(self._old, None)
+        self._next = raw or b""
+        if raw is None:
+            self._old = None
+            self.source.loss.note("tags_unknown", self.spool.damaged)
 
     def _count(self, index: Index, loss: Loss) -> None:
         for cause, number in self.source.loss.take().items():
@@ -173,3 +192,14 @@ class Feeds:
         """Let go of all."""
         for one in self.feeds:
             one.close()
+
+
+def _poll(raw: bytes) -> Given:
+    """As it is journaled."""
+    return Given("", TAGS, 0, crc32(raw), len(raw))
+
+
+def _put(logs: LogMessages, tags: Iterable[Tag]) -> None:
+    """Into the index; writes that wait for them are joined here, and not whenever somebody looks next."""
+    logs.tags.put(tags)
+    logs.take(())

@@ -25,11 +25,11 @@ from agent.follow import LogFollower
 from agent.ledger import Ledger
 from agent.logbook import Book
 from agent.logfiles_feed import LogFeed
-from agent.logfiles_value import Rule
+from agent.logfiles_value import Given, Look, Rule
 from agent.logmessages import LogMessages
 from agent.logtimes import Joined
-from agent.loop import Loop, Timing
-from agent.memory import Memory, recall
+from agent.loop import Logs, Loop, Timing
+from agent.memory import Cut, Memory, recall
 from agent.node import Node as WorkersNode
 from agent.pipeline import Pipeline
 from agent.tags import Tag
@@ -133,7 +133,7 @@ class Worker:
     def fresh(self) -> Memory:
         return Memory(Pipeline(Containers.of([]), 1000))
 
-    def logs(self, memory: Memory) -> LogFeed | None:
+    def logs(self, memory: Memory) -> Logs | None:
         return None
 
     def again(self, number: int, epoch: Epoch) -> None:
@@ -262,6 +262,74 @@ def shown(entries: list[Entry]) -> list[object]:
             for sighting in delta.sightings:
                 found += [(app, sighting.container, item) for item in (*sighting.transitions, *sighting.states)]
     return found
+
+
+class TracedMemory(Memory):
+    """Tells when it is sealed, and cut."""
+
+    __slots__ = ()
+
+    def seal(self, later: int = 0) -> None:
+        Traced.trace.append(f"sealed {later}")
+        super().seal(later)
+
+    def cut(self, cut: Cut) -> Epoch:
+        Traced.trace.append("cut")
+        return super().cut(cut)
+
+
+class TracedPipeline(Pipeline):
+    """Tells what it absorbs."""
+
+    def absorb(self, data: bytes) -> None:
+        last = Traced.trace[-1] if Traced.trace else ""
+        if isinstance(last, bytes):  # how large a bite is does not matter
+            Traced.trace[-1] = last + data
+        else:
+            Traced.trace.append(data)
+        super().absorb(data)
+
+
+class Traced(Worker):
+    """What happened to memory since the last snapshot, in order: bytes, looks at logs (made up), steps besides."""
+
+    trace: ClassVar[list[bytes | str]] = []
+
+    def __init__(self, folder: Path, timing: Timing) -> None:
+        self.looks: list[Look] = []
+        self.notes: list[Look] = []
+        super().__init__(folder, timing)
+
+    def fresh(self) -> Memory:
+        return TracedMemory(TracedPipeline(Containers.of([]), 1000))
+
+    def logs(self, memory: Memory) -> Traced:
+        self.trace.clear()
+        return self
+
+    def look(self, millis: int) -> None:
+        """At the next step there is something in the logs."""
+        self.looks.append(Look(millis, (Given("web", "/a.log", 1, millis, 1),)))
+
+    def feed(self, memory: Memory) -> None:
+        if memory.replay is None:
+            memory.heard += self.looks
+            self.trace += [f"look {one.millis}" for one in self.looks]
+            self.looks = []
+        elif memory.replay.given:
+            self.trace.append(f"look {memory.replay.millis}")
+
+    def note(self) -> None:
+        """What was held back until a snapshot."""
+        self.loop.memory.heard += self.notes
+        self.trace += [f"look {one.millis}" for one in self.notes]
+        self.notes = []
+
+
+@contextmanager
+def traced() -> Iterator[Traced]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Traced(Path(folder), Timing(epoch=1e6, early=1e6, gather=0.0, snapshot=1e6, most_behind=1))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Source: agent/logfiles_feed.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from log_node import ACCESS, Node
 
 from agent import figures, logfiles
 from agent.containers import Containers
+from agent.heard import TAGS
 from agent.logfiles import LogFiles
 from agent.logfiles_feed import LogFeed, reader_of
-from agent.logfiles_value import Generation, Piece, Rule
+from agent.logfiles_value import Generation, Given, Look, Piece, Rule
 from agent.logmessages import LogMessages
 from agent.lognames import LogNames, Profiles
 from agent.memory import Memory
@@ -204,6 +206,39 @@ def test_rules_tell_a_reader_what_lines_do_not_say(node: Node) -> None:
     assert entry.line is not None
     assert entry.line.millis == 1_795_341_600_000  # ten o'clock UTC
     assert reader_of(Rule("*", "/a", "", "UTC")).zone_minutes == 0
+    feed.close()
+
+
+class Takes(LogMessages):
+    """Counts how often it is given something, or nothing."""
+
+    __slots__ = ("takes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takes = 0
+
+    def take(self, pieces: Iterable[Piece]) -> None:
+        self.takes += 1
+        super().take(pieces)
+
+
+def test_a_look_that_gives_nothing_changes_nothing_for_it_is_not_repeated(node: Node) -> None:
+    """What is wanted is offered all the same; a look at tags is none at logs."""
+    node.add("web")
+    memory, feed = fresh(Profiles()), LogFeed(node.files())
+    memory.pipeline.node.logs = logs = Takes()
+    logs.wanted.add(("web", ACCESS))
+    feed.feed(memory)
+    assert (logs.takes, logs.wanted, memory.heard) == (0, set(), [])
+    logs.wanted.add(("web", ACCESS))
+    memory.replay = Look(5, (Given("", TAGS, 0, 7, 128),))
+    feed.feed(memory)
+    assert (logs.takes, len(logs.wanted)) == (0, 1)
+    memory.replay = None
+    node.log("web").append(1)
+    feed.feed(memory)
+    assert logs.takes == 1
     feed.close()
 
 

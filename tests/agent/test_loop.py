@@ -72,6 +72,50 @@ def test_lines_whose_writes_may_have_met_do_not_wait_for_further_events() -> Non
         assert not one.loop.memory.open
 
 
+def test_lines_that_are_given_up_do_not_wait_for_further_events() -> None:
+    """The last write has passed one by; none is left in the book, and nothing is open after the cut."""
+    with worker(epoch=50) as one:
+        one.loop.memory.pipeline.node.logs = logs = LogMessages()
+        one.run(1)
+        one.opens(ACCESS)
+        lines = [line_of(word) for word in ("ab", "abc", "abcd")]
+        logs.take([Piece("host", ACCESS, Generation(1, 2), 0, b"".join(lines), one.world.wall())])
+        one.writes(len(lines[1]))
+        one.world.seconds += 0.06
+        one.writes(len(lines[2]))
+        one.loop.step(0)
+        one.loop.cut()
+        book = logs.books["host"][ACCESS]
+        assert (len(book.lines), len(book.waiting), len(book.lost), logs.joined["log"]) == (0, 0, 1, 2)
+        assert not one.loop.memory.pipeline.open
+        assert one.loop.memory.open
+        one.run(2)
+        assert (len(book.lost), logs.joined[""]) == (0, 1)
+        assert not one.loop.memory.open
+
+
+def test_the_longer_the_log_stands_still_the_later_lines_are_due_and_the_rarer_that_is_asked() -> None:
+    """Of a log whose writes are known a line is given up after ten seconds; one that says no time stays."""
+    with worker(epoch=500, snapshot=500) as one:
+        one.loop.memory.pipeline.node.logs = logs = LogMessages()
+        one.opens(ACCESS)
+        one.run(1)
+        lines = [line_of(word, one.world.wall()) for word in ("abc", "ab")]
+        logs.take([Piece("host", ACCESS, Generation(1, 2), 0, b"".join(lines), one.world.wall())])
+        one.writes(len(lines[0]))
+        one.loop.step(0)
+        assert logs.joined["log"] == 1
+        one.run(11)
+        assert (len(logs.books["host"][ACCESS].lines), logs.joined[""]) == (1, 0)
+        one.run(2)
+        assert (len(logs.books["host"][ACCESS].lines), logs.joined[""]) == (0, 1)
+        logs.take([Piece("host", "/var/log/b.log", Generation(1, 3), 0, b"no time at all\n", one.world.wall())])
+        one.run(100)
+        one.loop.cut()
+        cuts = [read(row.payload, Cut) for row in one.ledger.recovery().rows if row.kind == "cut"]
+        assert [aside.later for cut in cuts for aside in cut.asides if aside.later] == [4_000, 12_000, 36_000, 108_000]
+
+
 def test_killed_after_a_cut_it_tells_nothing_twice() -> None:
     with worker(epoch=50) as one:
         one.write(5)

@@ -9,14 +9,16 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loop_worker import Logging, logging, shown, worker
+from loop_worker import Logging, logging, shown, traced, worker
 
 from agent.containers import Container, Containers
 from agent.heard import Heard
 from agent.ledger import Recovery, Row
 from agent.live_containers import LiveContainers
+from agent.logfiles_value import Given, Look
 from agent.memory import Cut, Memory, recall
 from agent.pipeline import Pipeline
 
@@ -33,6 +35,70 @@ def test_a_line_that_was_read_after_the_last_cut_is_told_after_the_restart() -> 
         one.run(3)
         assert one.lines == one.said
         assert any("LogMessage" in str(item) for item in shown(one.entries))
+
+
+def test_looks_bytes_and_steps_are_repeated_in_their_order() -> None:
+    """A look may stand before, between and behind bytes; between steps, too, and behind what was skipped."""
+    with traced() as one:
+        one.look(1)
+        one.write(2)
+        one.loop.step(0)
+        one.look(2)
+        one.write(1)
+        one.loop.step(0)
+        one.look(3)
+        one.run(1)
+        one.look(4)
+        one.write(1)
+        one.loop.step(0)
+        one.run(1)
+        one.look(5)
+        one.loop.step(0)
+        one.loop.budget.percent = 1
+        one.world.used += 1
+        one.write(3)
+        one.loop._rest()
+        one.look(6)
+        one.loop.step(0)
+        one.write(1)
+        one.look(7)
+        one.loop.step(0)
+        one.loop.cut()
+        trace = one.trace.copy()
+        kinds = ["bytes" if isinstance(each, bytes) else each for each in trace]
+        assert kinds == [
+            "look 1", "bytes", "look 2", "bytes", "look 3", "sealed 0", "look 4", "bytes", "sealed 0", "look 5",
+            "look 6", "look 7", "bytes", "cut",
+        ]  # fmt: skip
+        one.kill()
+        assert one.trace == trace
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_was_heard_before_a_snapshot_is_in_it_and_not_in_the_journal(full: bool) -> None:
+    """Nothing was open, so that no epoch was cut; if the snapshot cannot be written the journal goes on."""
+    with traced() as one:
+        one.look(1)
+        one.append(b"what is this?\n")
+        one.loop.step(0)
+        one.world.full = full
+        one.notes = [Look(9, (Given("web", "/a.log", 1, 9, 1),))]
+        one.loop.save()
+        if not full:
+            one.trace.clear()
+        one.look(2)
+        one.append(b"and this?\n")
+        one.loop.step(0)
+        one.look(3)
+        one.write(1)
+        one.loop.step(0)
+        one.loop.cut()
+        trace = one.trace.copy()
+        one.world.full = False
+        one.kill()
+        assert one.trace == trace
+        first = "look 1" if full else "look 2"
+        assert (trace[0], "look 9" in trace) == (first, full)
 
 
 class Named(Containers):

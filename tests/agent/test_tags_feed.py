@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from tagged import NOW, packed, tag, tags
 
 from agent.containers import Containers
+from agent.logfiles_value import NOTHING
 from agent.logmessages import LogMessages
 from agent.loss import Loss
 from agent.memory import Memory
 from agent.pipeline import Pipeline
 from agent.snapshot import pack, unpack
 from agent.tags import Decoder, Tag
-from agent.tags_feed import AHEAD, AT_ONCE, ROUNDS, Feeds, TagFeed
+from agent.tags_feed import ROUNDS, Feeds, TagFeed
 from agent.tags_source import Batch, Kind, TagReader
 from agent.tags_spool import Spool
 
@@ -100,7 +101,7 @@ def test_what_has_come_is_in_the_index_and_in_the_spool(tmp_path: Path) -> None:
 
 def test_the_index_knows_before_the_first_line_that_there_is_a_source(tmp_path: Path) -> None:
     index = Index()
-    feeding(tmp_path, Given(), fresh(index))
+    feeding(tmp_path, Given(), fresh(index)).note()
     assert index.on
     none = Index()
     memory = fresh(none)
@@ -170,39 +171,50 @@ def test_if_the_snapshot_was_never_written_the_one_before_it_does(tmp_path: Path
     assert index.held == tags(0, 10)
 
 
-def test_tags_that_a_restart_reads_again_come_as_the_log_does(tmp_path: Path) -> None:
-    """Not all at once: the index holds so many, and lets go of the oldest."""
+def test_a_restart_gives_what_was_given_there_at_first_and_the_rest_when_the_agent_goes_on(tmp_path: Path) -> None:
+    """Each poll at its look; what is not journaled any more, when the next snapshot is taken at the latest."""
     memory = fresh(Index())
-    count = 2 * AHEAD // 1000
-    channel = Given(*([one] for one in (tag(n, nanos=NOW + n * 10**9) for n in range(count))))
+    channel = Given()
     feed = feeding(tmp_path, channel, memory)
-    while channel.behind:
+    for n in range(4):
+        channel.polls = [packed(*tags(2 * n, 2 * n + 1)), packed(*tags(2 * n + 1, 2 * n + 2))]
         feed.feed(memory)
-    index = Index()
-    again = fresh(index)
-    again.pipeline.node.time.clock.millis = NOW // 10**6
-    after = feeding(tmp_path, Given([tag(count, nanos=LATER)]), again)
-    after.feed(again)
-    assert len(index.held) == AHEAD // 1000 + 1
-    again.pipeline.node.time.clock.millis += AHEAD
-    after.feed(again)
-    assert len(index.held) == count + 1
-
-
-def test_a_snapshot_is_taken_with_all_that_was_on_disk_in_the_index(tmp_path: Path) -> None:
-    memory = fresh(Index())
-    polls = [tags(n, n + 4_096) for n in range(0, 3 * AT_ONCE, 4_096)]
-    channel = Given(*polls)
-    feed = feeding(tmp_path, channel, memory)
-    while channel.behind:
-        feed.feed(memory)
+    begins, *looks = memory.heard
+    assert [len(look.given) for look in (begins, *looks)] == [1, 2, 2, 2, 2]
     index = Index()
     again = fresh(index)
     after = feeding(tmp_path, Given(), again)
+    again.replay = NOTHING
     after.feed(again)
-    assert len(index.held) == AT_ONCE
+    assert not index.on
+    again.replay = begins
+    after.feed(again)
+    assert (index.on, index.held) == (True, [])
+    for n, look in enumerate((looks[0], NOTHING, looks[1]), 1):
+        again.replay = look
+        after.feed(again)
+        assert index.held == tags(0, 2 if n < 3 else 4)
+    again.replay, again.heard = None, []
     after.note()
-    assert len(index.held) == 3 * AT_ONCE
+    assert index.held == tags(0, 8)
+    assert [one for look in again.heard for one in look.given] == [one for look in looks[2:] for one in look.given]
+
+
+def test_a_poll_that_the_spool_has_not_kept_is_passed_over(tmp_path: Path) -> None:
+    memory = fresh(Index())
+    channel = Given(tags(0, 4), tags(4, 8), tags(8, 9))
+    feed = feeding(tmp_path, channel, memory, room=800)
+    feed.feed(memory)
+    *_, look = memory.heard
+    index = Index()
+    again = fresh(index)
+    after = feeding(tmp_path, Given(), again)
+    again.replay = look._replace(given=(look.given[0]._replace(offset=1),))
+    after.feed(again)
+    assert index.held == []
+    again.replay = look
+    after.feed(again)
+    assert index.held == [*tags(0, 4), *tags(8, 9)]
 
 
 def test_what_the_spool_had_no_room_for_is_a_gap_after_a_restart(tmp_path: Path) -> None:

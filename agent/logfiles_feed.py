@@ -70,6 +70,9 @@ class LogFeed:
             self.files.look()
         _ = self.files.progress
 
+    def saved(self) -> None:
+        """It has been written: the files themselves keep what a restart needs."""
+
     def close(self) -> None:
         """Let go of all files."""
         self.files.close()

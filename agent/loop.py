@@ -123,6 +123,9 @@ class Logs(Protocol):
     def note(self) -> None:
         """A snapshot is about to be taken; what is brought in for it is noted, too."""
 
+    def saved(self) -> None:
+        """It has been written."""
+
 
 @dataclass(slots=True)
 class Loop:
@@ -219,6 +222,8 @@ class Loop:
             name = self.outside.save(self.memory, position)
         if name and self.ledger.snapshot_taken(name, position):
             self.outside.saved(name)
+            if self.logs is not None:
+                self.logs.saved()
             self._saved_bytes = self.bytes_read
             self._hearing.clear()
         self._saved_at = self.outside.now()

@@ -57,6 +57,9 @@ class Feed(Protocol):
     def note(self) -> None:
         """A snapshot is about to be taken."""
 
+    def saved(self) -> None:
+        """It has been written."""
+
     def close(self) -> None:
         """Let go of all."""
 
@@ -66,6 +69,7 @@ class TagFeed:
 
     def __init__(self, source: TagReader, spool: Spool, memory: Memory) -> None:
         self.source, self.spool, self.memory = source, spool, memory
+        spool.kept = source.marks.generation
         self._old: Iterator[bytes] | None = spool.since(source.marks.generation)
         self._next = b""
         self.unused: Counter[str] = Counter()
@@ -90,6 +94,10 @@ class TagFeed:
             self._rest(logs, self.memory)
             self._count(logs.tags, node.loss)
         self.source.marks.generation = self.spool.cut()
+
+    def saved(self) -> None:
+        """The snapshot has been written: a restart asks for no generation before it."""
+        self.spool.kept = self.source.marks.generation
 
     def close(self) -> None:
         """Let go of channel and file."""
@@ -187,6 +195,11 @@ class Feeds:
         """A snapshot is about to be taken."""
         for one in self.feeds:
             one.note()
+
+    def saved(self) -> None:
+        """It has been written."""
+        for one in self.feeds:
+            one.saved()
 
     def close(self) -> None:
         """Let go of all."""

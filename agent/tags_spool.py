@@ -2,8 +2,8 @@
 
 Rules of this file
     - The kernel gives a tag once; the log is read again from the snapshot on. So what was taken is written down before
-      it is used, in generations, of which a snapshot names the one that begins with it. Two are kept: the snapshot that
-      a new one was begun for may not have been written.
+      it is used, in generations, of which a snapshot names the one that begins with it. Kept is all since the one that
+      the last snapshot names that was written (`kept`), however many could not be written since.
     - A block is `MAGIC, length, checksum, records`. A block that is not whole ends its file: an agent that was killed
       leaves one at most, and what could not be written whole (no room) is taken back.
     - At most `room` bytes. What does not go in (`left_out`) is missed by a restart alone, which sees the gap. Nothing
@@ -42,6 +42,7 @@ class Spool:
         make_folder(folder)
         self.folder, self.room = folder, room
         self.left_out = self.damaged = 0
+        self.kept = 0
         self._sizes = {number: _size(folder / name) for number, name in _generations(folder).items()}
         self._number = max(self._sizes, default=0)
         self._file = -1
@@ -61,10 +62,13 @@ class Spool:
         return True
 
     def cut(self) -> int:
-        """Begin a generation, and let go of all but the one before it; its number."""
+        """Begin a generation, and let go of those that no snapshot needs any more; its number.
+
+        Needed is what has come since `kept`, which the last snapshot that was written names.
+        """
         self._let_go()
         self._number += 1
-        for number in [number for number in self._sizes if number < self._number - 1]:
+        for number in [number for number in self._sizes if number < min(self._number - 1, self.kept)]:
             with suppress(OSError):
                 self._path(number).unlink(missing_ok=True)
                 del self._sizes[number]

@@ -325,6 +325,9 @@ class Traced(Worker):
         self.trace += [f"look {one.millis}" for one in self.notes]
         self.notes = []
 
+    def saved(self) -> None:
+        """Nothing hangs on it."""
+
 
 @contextmanager
 def traced() -> Iterator[Traced]:

@@ -35,8 +35,18 @@ def test_a_snapshot_names_the_generation_that_begins_with_it(tmp_path: Path) -> 
     spool.append(b"two")
     assert list(spool.since(second)) == [b"two"]
     assert list(spool.since(first)) == [b"one", b"two"]
-    assert list(spool.since(0)) == [b"one", b"two"]
-    assert len(list(tmp_path.iterdir())) == 2
+    assert list(spool.since(0)) == [b"before", b"one", b"two"]
+    spool.kept = second
+    third = spool.cut()
+    assert list(spool.since(0)) == [b"two"]
+    spool.append(b"three")
+    spool.cut()
+    spool.cut()  # none of their snapshots could be written: the last one that was names `second`
+    assert list(spool.since(second)) == [b"two", b"three"]
+    spool.kept = third
+    spool.cut()
+    assert list(spool.since(0)) == [b"three"]
+    assert {path.name for path in tmp_path.iterdir()} == {f"tags-{third}"}
 
 
 def test_a_restart_goes_on_in_the_same_generation(tmp_path: Path) -> None:
@@ -95,6 +105,7 @@ def test_beyond_its_room_it_takes_nothing_and_counts_it(tmp_path: Path) -> None:
     assert spool.size <= 1_000
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == spool.size
     spool.cut()
+    spool.kept = spool.cut()
     spool.cut()
     assert spool.append(b"x" * 300)
 

@@ -14,6 +14,8 @@ Rules of this file
       the caller (`dropped` bytes that came too late, `flooded` lines that there was no room for).
     - Lines are read when they arrive, in the order of the file: what continues an entry has no line of its own.
     - Bytes that were written but have not been read yet are owed (`debt`): they are skipped when they come.
+    - Where the kernel tags writes, nothing is searched: the bytes that a tag names are claimed where they stand
+      (`claim_at`), in any order, if they are the ones that were written (`parts`).
 
 Complexity: O(bytes); a claim looks at no more than `NEAR` lines.
 Source: write(2) with O_APPEND (a write is one piece of the file); DisProTrack section V (ASCL).
@@ -21,12 +23,16 @@ Source: write(2) with O_APPEND (a write is one piece of the file); DisProTrack s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from agent.logbook_bytes import Key, Part, begin
+from agent.logfiles_value import Generation
+from agent.tagjoin_places import Places
 from grammar.line import Line
 from grammar.lineformat import Reader
 
@@ -62,13 +68,21 @@ Weigh = Callable[[Line], int]
 class Entry(NamedTuple):
     """One physical line: its bytes with the newline, and what it says if it begins an entry.
 
-    `passed` is when a line behind it was claimed first, `read` when it was there already; 0 if that is not known.
+    `passed` is when a line behind it was claimed first, `read` when it was there already; 0 if that is not known. It
+    begins `at` that byte of the book's `part`.
     """
 
     size: int
     line: Line | None
     passed: int = 0
     read: int = 0
+    part: int = 0
+    at: int = 0
+
+    @property
+    def end(self) -> tuple[int, int]:
+        """Where it ends: part, and byte."""
+        return self.part, self.at + self.size
 
     def is_overdue(self, millis: int) -> bool:
         """Whether no write from then on can be its own."""
@@ -90,11 +104,17 @@ class Book:
     name no year. `serves` says that all of its lines are ends of requests; `names`, that a line has named its writer's
     own client with the port; `pieced`, that lines are written in pieces; `read` is when it was read last; `doubt` grows
     with lines that are not of the unit that runs. `lost` are lines whose writes are; `waiting` those not told yet.
+    `skipped` says that the last claim passed a line that names the same client, which only time has told from it.
+    `parts` are the last files that it has been read from, with their last bytes: of a book with a source always, else
+    from `keep` on; `shifts` say how much further on a file's bytes stand in a source. `tagless` is since when writes to
+    it are not expected to be tagged, `asked_at` how many tags there were when its writes were last held against them;
+    `places` are where tagged writes lie.
     """
 
     __slots__ = (
-        "begins", "debt", "doubt", "dropped", "exact", "flooded", "generation", "guessed", "lines", "lost", "names",
-        "near", "offset", "partial", "path", "pieced", "read", "reader", "serves", "source", "tail", "upto", "waiting",
+        "_place", "_serial", "asked_at", "begins", "debt", "doubt", "dropped", "exact", "flooded", "generation",
+        "guessed", "lines", "lost", "names", "near", "offset", "partial", "parts", "path", "pieced", "places", "read",
+        "reader", "serves", "shifts", "skipped", "source", "tagless", "tail", "upto", "waiting",
     )  # fmt: skip
 
     def __init__(self, path: str, source: Iterator[bytes] | None = None) -> None:
@@ -104,12 +124,16 @@ class Book:
         self.reader = Reader()
         self.offset = self.partial = self.debt = self.dropped = self.flooded = 0
         self.doubt = DOUBT - 4
-        self.exact = self.guessed = self.names = self.pieced = False
+        self.exact = self.guessed = self.names = self.pieced = self.skipped = False
         self.serves, self.read = True, 0
         self.lost: deque[Entry] = deque()
         self.waiting: deque[Joined] = deque()
         self.generation: object = None
-        self.upto = self.begins = self.near = 0
+        self.upto = self.begins = self.near = self.tagless = 0
+        self._serial = self._place = self.asked_at = 0
+        self.shifts: dict[Key, int] = {}
+        self.places = Places()
+        self.parts: deque[Part] = deque([Part(0, None)] if source is not None else ())
 
     @property
     def is_mixed(self) -> bool:
@@ -132,8 +156,22 @@ class Book:
         elif generation != self.generation or offset != self.upto:
             self.begin()
             self.debt = 0
+        if offset != self._place + len(self.tail):
+            self._place = offset
+        if generation != self.generation:
+            self._serial += 1
+            if self.parts:
+                if self.generation is None:
+                    self.parts.clear()
+                since = self.read if self.generation is not None else 0
+                begin(self.parts, Part(self._serial, key_of(generation), since))
         self.generation, self.upto = generation, offset + len(data)
         self.put(data)
+
+    def keep(self) -> None:
+        """From here on the last bytes are kept: tags will be held against them."""
+        if not self.parts:
+            self.parts.append(Part(self._serial, key_of(self.generation), 0, self._place + len(self.tail)))
 
     def entry(self, data: bytes, millis: int) -> None:
         """A whole entry of a stream, with a time of its own."""
@@ -141,8 +179,11 @@ class Book:
 
     def put(self, data: bytes) -> None:
         """The next bytes of the file."""
+        if self.parts:
+            self.parts[-1].add(self._place + len(self.tail), data)
         if self.debt:
             skipped = min(self.debt, len(data))
+            self._place += skipped
             self.debt -= skipped
             self.dropped += skipped
             self.offset += skipped
@@ -169,7 +210,7 @@ class Book:
         The first claim of a book that may hold lines from before `since`, when writes began to be seen, or lack lines
         from after, has to find its place: a line of its length and time.
         """
-        self.near = millis or self.near
+        self.near, self.skipped = millis or self.near, False
         self._fill()
         while self.lines and self.lines[0].is_overdue(millis):
             self._lose()
@@ -181,6 +222,27 @@ class Book:
             self._lose()
         found = self._near(count, millis, weigh)
         return found if found is not None else self._in_order(count, millis)
+
+    def claim_at(self, part: int, offset: int, length: int) -> list[Entry]:
+        """The unclaimed lines that a write of `length` bytes at that place has ended, wherever they stand."""
+        place = self.place_of(part, offset)
+        found: list[Entry] = []
+        while place < len(self.lines) and self.lines[place].end <= (part, offset + length):
+            found.append(self.lines[place])
+            del self.lines[place]
+            self.offset += found[-1].size
+        if found:
+            self.partial = self.debt = 0
+        return found
+
+    def place_of(self, part: int, offset: int) -> int:
+        """Which unclaimed line is the first to end behind that byte."""
+        return bisect_right(self.lines, (part, offset), key=_end)
+
+    def reach(self, upto: int) -> None:
+        """Read a source on to that byte, if it is not far."""
+        while self.source is not None and self.parts[-1].upto < upto <= self.parts[-1].upto + MAX_LINE:
+            self._read_on()
 
     def is_short(self, count: int) -> bool:
         """Whether a write of `count` bytes has not been read yet, or not all of it."""
@@ -268,7 +330,13 @@ class Book:
         best = self._best(found)
         if self.serves and found[0][0] == 0:
             self.doubt = max(0, self.doubt - 1) if found[0][1] >= LIKELY else min(4 * DOUBT, self.doubt + 4)
+        self.skipped = best != found[0][0] and self._are_alike(found[0][0], best)
         return self._taken(best, 1, millis)
+
+    def _are_alike(self, first: int, other: int) -> bool:
+        """Whether two lines name one client."""
+        lines = self.lines[first].line, self.lines[other].line
+        return lines[0] is not None and lines[1] is not None and lines[0].client == lines[1].client
 
     def _best(self, found: list[tuple[int, int]]) -> int:
         """Which of the lines of one length, by place and weight: the first one, if not for good reasons."""
@@ -341,7 +409,8 @@ class Book:
             if millis and line is not None and line.millis is None:
                 line = replace(line, millis=millis, grain=1)
             self.serves = self.serves and (line is None or line.ends)
-            self.lines.append(Entry(len(raw), line, 0, self.read))
+            self.lines.append(Entry(len(raw), line, 0, self.read, self._serial, self._place))
+            self._place += len(raw)
         while len(self.lines) > MAX_LINES and self.source is None:
             self.flooded += 1
             self.skip()
@@ -349,11 +418,14 @@ class Book:
     def _fill(self) -> None:
         """Read on until there are some lines."""
         while self.source is not None and len(self.lines) < LOW:
-            data = next(self.source, None)
-            if data is None:
-                self.source = None
-                self.begin()
-                return
+            self._read_on()
+
+    def _read_on(self) -> None:
+        data = next(self.source, None) if self.source is not None else None
+        if data is None:
+            self.source = None
+            self.begin()
+        else:
             self.put(data)
 
 
@@ -365,3 +437,13 @@ def _is_of(line: Line | None, millis: int) -> bool:
 def _is_later(line: Line | None, millis: int) -> bool:
     """Whether a line is from after a write."""
     return line is not None and line.millis is not None and millis > 0 and EARLY < line.millis - millis < COMPARABLE
+
+
+def key_of(generation: object) -> Key | None:
+    """The file that a generation is of."""
+    known = isinstance(generation, Generation) and generation.inode
+    return (generation.device, generation.inode) if known and isinstance(generation, Generation) else None
+
+
+def _end(entry: Entry) -> tuple[int, int]:
+    return entry.end

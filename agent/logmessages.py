@@ -27,13 +27,19 @@ from collections.abc import Iterable
 from posixpath import basename
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from agent import tagjoin
 from agent.events import Call
 from agent.files import path_of
-from agent.logbook import ANOTHERS, BEFORE, COMPARABLE, LIKELY, MUTE, OWN, SKEW, Book
+from agent.logbook import ANOTHERS, BEFORE, COMPARABLE, LIKELY, MUTE, OWN, SKEW, Book, Entry
 from agent.logfiles_value import Piece, is_log
+from agent.logmessages_units import Units
 from agent.lognames import LogNames, Named
 from agent.logtimes import DRIFT, STUCK, Joined, Writer, ended, joined_by_time, met
 from agent.processes import Handle, Process
+from agent.tag_record import PRESENT
+from agent.tagindex import TagIndex
+from agent.tagjoin_alone import CLOCK, say
+from agent.tags import Tag
 from agent.units import begin
 from agent.upg import EDGE, MAX_DID, Actor, Artifact, Scope
 from grammar.line import MAX_PROGRAMS, RAN, STARTED, Line
@@ -46,12 +52,7 @@ COVERS: Final = {
     "Process": EDGE["WAS_GENERATED_BY", "covers"],
     "Artifact": EDGE["WAS_DERIVED_FROM", "covers"],
 }
-CONNECTIONS: Final = frozenset({"mysql_general", "mysql_error", "nginx_error"})
-"""Formats whose thread is the number of a connection: one unit each, whatever thread of the process serves it."""
-THREADED: Final = frozenset({"mysql_general", "mysql_error"})
-"""Such of them whose connections have threads: the unit that runs when a line is written may be another's."""
-MAX_CONNECTIONS: Final = 1_024
-SEVERAL: Final = "*"
+_HOW: Final = {"log": "offset", "log_near": "time", "": "nothing"}
 BY_LOG: Final = "unit log"
 """What a unit comes from that a line has begun."""
 MAX_OWED: Final = 256
@@ -86,30 +87,33 @@ class Write(NamedTuple):
         return unit.did is not None and (unit.vertex.number != self.since or len(unit.did) > self.did)
 
 
-class LogMessages:
+class LogMessages(Units):
     """The logs of one worker's containers.
 
     `names` gives lines their patterns; `joined` counts lines by operation; `wanted` are logs that have been opened, by
     container and path, since pieces were taken last: whoever reads logs may not know of them. `began` is the time of
-    the first event.
+    the first event. `tags` are what the kernel has tagged (`agent.tagjoin`), `asked` writes that wait for it, by
+    container and path. `how` counts lines by what has joined them; `unknown` are those whose writer only the tag knows.
     """
 
     __slots__ = (
-        "_caught", "_connections", "_ended", "_offset", "_owed", "_second", "_threads", "_unjoined", "began", "books",
-        "joined", "names", "wanted",
+        "_caught", "_ended", "_owed", "_second", "_unjoined", "asked", "began", "books", "how", "joined", "names",
+        "offset", "tags", "wanted",
     )  # fmt: skip
 
     def __init__(self, names: LogNames | None = None) -> None:
+        super().__init__()
         self.names = names or LogNames()
         self.books: dict[str, dict[str, Book]] = {}
         self.joined = {"log": 0, "log_near": 0, "": 0}
+        self.how = {"tag": 0, "offset": 0, "time": 0, "unknown": 0, "nothing": 0}
+        self.tags = TagIndex()
+        self.asked: dict[tuple[str, str], list[tagjoin.Asked]] = {}
         self.began = 0
         self.wanted: set[tuple[str, str]] = set()
         self._owed: dict[tuple[str, str], list[Write]] = {}
-        self._threads: dict[str, str] = {}
-        self._connections: dict[tuple[str, str], Actor] = {}
         self._ended: dict[str, dict[Actor, int]] = {}
-        self._offset = self._caught = self._unjoined = self._second = 0
+        self.offset = self._caught = self._unjoined = self._second = 0
 
     def add(self, container: str, book: Book) -> Book:
         """A log file that can be read."""
@@ -139,11 +143,17 @@ class LogMessages:
             if book is None:
                 continue
             book.near = book.read = piece.millis_read
+            if self.tags.on:
+                book.keep()
             if piece.millis:
                 book.entry(piece.data, piece.millis)
             else:
                 book.take(piece.generation, piece.offset, piece.data)
+            if self.tags.on:
+                tagjoin.find(self, book)  # its bytes are not kept for long
             self._settle(piece.container, book)
+        if self.asked:
+            tagjoin.again(self)
         self.wanted.clear()
 
     def retire(self, container: str) -> None:
@@ -152,12 +162,13 @@ class LogMessages:
             self._tell_waiting(book)
         self._ended.pop(container, None)
         self._owed = {key: writes for key, writes in self._owed.items() if key[0] != container}
+        self.asked = {key: writes for key, writes in self.asked.items() if key[0] != container}
 
     def wrote(self, node: Node, process: Process, handle: Handle, call: Call) -> None:
         """A write to a log, or to a file that is not known: the lines that it has ended are this process's."""
         if call[2] is None or not call[2].isdigit():
             return
-        self._offset = node.time.offset
+        self.offset = node.time.offset
         unit = process.current
         did = unit.did or {}
         own = handle.target in did
@@ -165,22 +176,27 @@ class LogMessages:
             int(call[2]), stamp_of(call) or node.time.clock.millis, Writer(process, unit), own,
             process.scope.made, unit.vertex.number, min(MAX_DID, len(did) + (not own)),
         )  # fmt: skip
+        if (self.tags.on or PRESENT in call[8]) and tagjoin.wrote(self, process, handle, call, write):
+            return  # what the kernel tells of a write goes before all that its length says
         book = handle.log
         if book is None:
             book = handle.log = self._guess(process.scope.container, write.size, write.millis)
             if book is None:
                 return
-        container = process.scope.container
+        self.by_length(process.scope.container, book, write)
+
+    def by_length(self, container: str, book: Book, write: Write, *, late: bool = False) -> None:
+        """A write of whose place nothing is known, now or when its lines are read."""
         if book.is_unread or book.is_short(write.size) or (container, book.path) in self._owed:
             self._owe(container, book, write)
         else:
-            self._claim(book, write)
+            self.claim(book, write, late=late)
 
     def _settle(self, container: str, book: Book) -> None:
         """Writes that have waited for what has been read now."""
         owed = self._owed.pop((container, book.path), [])
         while owed and not book.is_short(owed[0].size):
-            self._claim(book, owed.pop(0), late=True)
+            self.claim(book, owed.pop(0), late=True)
         if owed:
             self._owed[container, book.path] = owed
 
@@ -198,11 +214,17 @@ class LogMessages:
         for write in self._owed.pop((container, path)):
             write.writer.unit.done = True
 
-    def _claim(self, book: Book, write: Write, *, late: bool = False) -> None:
-        """Join a write with its lines; `late` says that they were not there when it was seen."""
-        process, current = write.writer
+    def claim(self, book: Book, write: Write, *, late: bool = False) -> None:
+        """Join a write with its lines by its length; `late` says that they were not there when it was seen."""
         self._tell_waiting(book, write.millis - SKEW)
         found = book.claim(write.size, write.millis, self.began, lambda line: self._weigh(book, write.writer, line))
+        self.share(book, write, found, late=late)
+
+    def share(
+        self, book: Book, write: Write, found: list[Entry], *, late: bool, tag: Tag | None = None, sure: bool = False
+    ) -> None:
+        """The lines that a write has made; that of a `tag` may be another's of its process, if it is not `sure`."""
+        process, current = write.writer
         alone = sum(entry.line is not None for entry in found) == 1
         past = late and write.is_past
         for place, entry in enumerate(found):
@@ -216,6 +238,8 @@ class LogMessages:
                 unit = current if current.peer and current.peer == line.client else process.base
             elif weight > ANOTHERS and (alone or not line.ends):
                 unit = self._unit(book, process, line, current)
+                if unit is current and weight < OWN and not self._is_running(process, unit, line):
+                    unit = process.base
             else:
                 unit = process.base
             if unit.did is not None and line.ends and book.serves and alone and not book.guessed:
@@ -223,11 +247,28 @@ class LogMessages:
                 unit.done = unit.done or not write.own
             if past or (late and unit is not current):
                 unit = process.base
-            self._join(book, write, line, unit, weight if len(found) == 1 and entry.size == write.size else OWN)
+            if sure or tag is not None:
+                self._join_exactly(book, write, entry, unit, tag, sure=sure)
+            else:
+                only = len(found) == 1 and entry.size == write.size
+                self._join(book, write, entry, unit, weight if only else OWN)
 
-    def _join(self, book: Book, write: Write, line: Line, unit: Actor, weight: int) -> None:
+    def _join_exactly(
+        self, book: Book, write: Write, entry: Entry, unit: Actor, tag: Tag | None, *, sure: bool
+    ) -> None:
+        """A line whose bytes say whose it is; which of its process's writes it was may still have to wait."""
+        assert entry.line is not None
+        joined = self._joined(book, Writer(write.writer.process, unit), entry.line, "log")
+        joined.tag, joined.part, joined.place, joined.millis = tag, entry.part, entry.at, write.millis
+        if sure or tag is None or tag.millis >= write.millis + CLOCK:
+            self.tell(joined)
+        else:
+            self._keep(book, joined)
+
+    def _join(self, book: Book, write: Write, entry: Entry, unit: Actor, weight: int) -> None:
         """A line that a write has claimed: told at once, if no other write near may have made it."""
-        process = write.writer.process
+        process, line = write.writer.process, entry.line
+        assert line is not None
         joined = self._joined(book, Writer(process, unit), line, "log_near" if book.guessed else "log")
         if weight < OWN:
             joined.size, joined.at, joined.millis, joined.weight = write.size, write.at, write.millis, weight
@@ -235,21 +276,33 @@ class LogMessages:
             def weigh(line: Line) -> int:
                 return self._weigh(book, write.writer, line)
 
+            if book.skipped:  # only its time has told it from the next one
+                joined.doubt(LOG["log_near"], {process.label})
             near = met(book.waiting, joined, write.since, weigh)
             for one in near:
                 one.doubt(LOG["log_near"], {other.writer.process.label for other in near})
             if near or book.has_rival(write.size, write.millis, line.message, weight, weigh):
-                joined.keep()
-                book.waiting.append(joined)
-                if len(book.waiting) > MAX_WAITING:
-                    self.tell(book.waiting.popleft())
+                self._keep(book, joined)
                 return
         self.tell(joined)
+
+    def _keep(self, book: Book, joined: Joined) -> None:
+        """A line that is told later, as it is now."""
+        joined.keep()
+        book.waiting.append(joined)
+        if len(book.waiting) > MAX_WAITING:
+            self._tell_first(book)
 
     def _tell_waiting(self, book: Book, before: int | None = None) -> None:
         """Tell lines that have waited for writes that may have met theirs: those that were written before that time."""
         while book.waiting and (before is None or book.waiting[0].millis < before):
-            self.tell(book.waiting.popleft())
+            self._tell_first(book)
+
+    def _tell_first(self, book: Book) -> None:
+        joined = book.waiting.popleft()
+        if joined.tag is not None and tagjoin.is_doubtful(self, book, joined):
+            joined.outside(LOG["log"])
+        self.tell(joined)
 
     def _weigh(self, book: Book, writer: Writer, line: Line) -> int:
         """What a line says of whether this is its writer (`agent.logbook.Weigh`)."""
@@ -257,7 +310,7 @@ class LogMessages:
         named = ":" in line.client and line.client.rpartition(":")[0] != ""
         unit = self._named(process, line.client, current) if named else None
         its = unit or current
-        age = its.begun - self._offset - line.millis - line.grain if its.begun and line.millis is not None else 0
+        age = its.begun - self.offset - line.millis - line.grain if its.begun and line.millis is not None else 0
         if BEFORE < age < COMPARABLE and (unit is not None or not book.is_mixed):
             return ANOTHERS  # older than the unit
         if unit is not None:
@@ -283,12 +336,15 @@ class LogMessages:
     def finish(self, node: Node) -> None:
         """The audit log ends: lines from its time that nobody has claimed will not be joined."""
         now = node.time.clock.millis
+        if self.tags.on:
+            tagjoin.settle(self, node, ended=True)
         for books in self.books.values():
             for book in books.values():
                 self._tell_waiting(book)
                 while (at := book.time()) is not None and at <= now:
                     if book.skip().line is not None and at >= self.began:
                         self.joined[""] += 1
+                        self.how["nothing"] += 1
                         node.loss.note("log_unjoined")
 
     def tick(self, node: Node) -> None:
@@ -298,14 +354,11 @@ class LogMessages:
         for key, owed in list(self._owed.items()):
             if owed[0].millis + STUCK < now and not self.books[key[0]][key[1]].is_unread:
                 self._forgive(*key)  # what they wrote will not be read
-        if self._unjoined:
-            node.loss.note("log_unjoined", self._unjoined)
-            self._unjoined = 0
-        if self._caught:
-            node.loss.note("behaviour_limit", self._caught)
-            self._caught = 0
+        self._note(node)
         quiet = self._second == now // 1000  # the second is not over: nothing more has come
         self._second = now // 1000
+        if self.tags.on:
+            tagjoin.settle(self, node)
         for container, books in self.books.items():
             scope = node.scopes.get(container)
             if scope is not None and scope.recent is not None:
@@ -318,7 +371,7 @@ class LogMessages:
                     if writer is not None:
                         self.tell(self._joined(book, writer, line, "log_near"))
                     else:
-                        self._alone(node, container, book, line)
+                        self.alone(node, container, book, line)
                 if book.dropped:
                     node.loss.note("log_unread", book.dropped)
                     book.dropped = 0
@@ -326,20 +379,49 @@ class LogMessages:
                     node.loss.note("log_flood", book.flooded)
                     book.flooded = 0
 
-    def _alone(self, node: Node, container: str, book: Book, line: Line) -> None:
-        """A line that nobody can be found for."""
+    def _note(self, node: Node) -> None:
+        """Count what was lost since the last time."""
+        if self._unjoined:
+            node.loss.note("log_unjoined", self._unjoined)
+            self._unjoined = 0
+        if self._caught:
+            node.loss.note("behaviour_limit", self._caught)
+            self._caught = 0
+
+    def alone(self, node: Node, container: str, book: Book, line: Line, tag: Tag | None = None) -> None:
+        """A line that nobody can be found for; only its tag may know who has written it."""
         scope = node.scopes[container]
         named = self._name(scope.app, b"", "", line)
-        scope.vertex(f"LogMessage {named.pattern}", (), f"log:{book.path}:{book.offset}")
+        vertex = scope.vertex(f"LogMessage {named.pattern}", (), f"log:{book.path}:{book.offset}")
+        if tag is not None:
+            say(scope, vertex, tag)
         self.joined[""] += 1
+        self.how["nothing" if tag is None else "unknown"] += 1
         node.loss.note("log_unjoined")
 
-    def _joined(self, book: Book, writer: Writer, line: Line, operation: str) -> Joined:
-        """A line of a unit, with what it covers; it may begin one, or end it."""
+    def tell_alone(self, book: Book, writer: Writer, line: Line, tag: Tag, *, covers: bool) -> None:
+        """A line whose writer only its tag tells, some time after."""
+        joined = self._joined(book, writer, line, "log", now=False)
+        joined.tag = tag
+        if not covers:
+            del joined.causes[1:]
+            joined.tags = ()
+        self.tell(joined)
+
+    def nearly(self, book: Book, process: Process, entries: Iterable[Entry]) -> None:
+        """Lines that a process or another of its program has written, which of them is not known."""
+        for entry in entries:
+            if entry.line is not None:
+                joined = self._joined(book, Writer(process, process.base), entry.line, "log_near", now=False)
+                self.tell(joined)
+
+    def _joined(self, book: Book, writer: Writer, line: Line, operation: str, *, now: bool = True) -> Joined:
+        """A line of a unit, with what it covers; it may begin one, or end it, if it is written `now`."""
         process, unit = writer
         named = self._name(process.scope.app, process.exe, process.ident, line)
         if (
-            named.begins
+            now
+            and named.begins
             and operation == "log"
             and self._is_alone(process, line.thread)
             and _by_log(unit)
@@ -358,7 +440,7 @@ class LogMessages:
         for thing in unit.did or ():
             if isinstance(thing, Artifact) and thing.vertex is not None and self._outgoing(scope, thing):
                 joined.causes.append((COVERS["Artifact"], thing.vertex))
-        if unit.did is not None:
+        if now and unit.did is not None:
             _end(process, unit, named)
         return joined
 
@@ -369,7 +451,10 @@ class LogMessages:
         vertex.command = joined.command
         for kind, cause in joined.causes:
             scope.edge(vertex, kind, cause)
+        if joined.tag is not None:
+            say(scope, vertex, joined.tag)
         self.joined[joined.operation] += 1
+        self.how[_HOW[joined.operation] if joined.tag is None else "tag"] += 1
         self._unjoined += not joined.operation
 
     def _name(self, app: str, exe: bytes, ident: str, line: Line) -> Named:
@@ -388,86 +473,6 @@ class LogMessages:
             return ">" not in artifact.label
         return self.opened(scope.container, path_of(artifact)) is None
 
-    def _unit(self, book: Book, process: Process, line: Line, current: Actor) -> Actor:
-        """The unit of a process that a line belongs to; `current` was running when it was written."""
-        named = self._named(process, line.client, current) if line.client else None
-        if named is not None:
-            return named
-        if line.thread and line.format in CONNECTIONS:
-            return self._connection(process, line, current)
-        if line.client and (book.is_mixed or current.peer.rpartition(":")[0] != line.client):
-            return _only(process, line.client, current)
-        return current
-
-    def _named(self, process: Process, client: str, current: Actor) -> Actor | None:
-        """The unit of a process that serves a client, given with its port."""
-        if current.peer == client:
-            return current
-        for handle in process.fds.values():
-            if handle.unit is not None and handle.unit.peer == client and handle.unit.ident == process.ident:
-                return handle.unit
-        return None
-
-    def _is_alone(self, process: Process, thread: str) -> bool:
-        """Whether all lines of a process have named one thread: others' calls could not be told from its."""
-        known = self._threads.get(process.ident)
-        if known is None:
-            if len(self._threads) >= MAX_CONNECTIONS:
-                del self._threads[next(iter(self._threads))]
-            self._threads[process.ident] = known = thread
-        elif known != thread:
-            self._threads[process.ident] = known = SEVERAL
-        return known != SEVERAL
-
-    def _connection(self, process: Process, line: Line, current: Actor) -> Actor:
-        """The unit of a numbered connection, while it lasts: the one that ran when the number was first met.
-
-        Where connections have threads, only if no other can be meant: the only one without a number, or the one that
-        was accepted so many after another as their numbers differ.
-        """
-        number = line.thread
-        key = process.ident, number
-        found = self._connections.get(key)
-        open_units = list(
-            dict.fromkeys(one.unit for one in process.fds.values() if one.unit is not None and one.unit.did is not None)
-        )
-        if found is None or found not in open_units:
-            self._connections.pop(key, None)
-            found = self._unnumbered(process, line, current, open_units)
-            if found is process.base:
-                return found
-            if found.did is not None:
-                if len(self._connections) >= MAX_CONNECTIONS:
-                    del self._connections[next(iter(self._connections))]
-                self._connections[key] = found
-        return found
-
-    def _unnumbered(self, process: Process, line: Line, current: Actor, units: list[Actor]) -> Actor:
-        """Which of a process's open units has a number that has not been met."""
-        known = {
-            unit: int(number)
-            for (ident, number), unit in self._connections.items()
-            if ident == process.ident and number.isdecimal()
-        }
-        if current.did is not None and current in known:
-            current = process.base  # that is another number's
-        if line.format not in THREADED:
-            return current
-        left = [unit for unit in units if unit not in known]
-        if len(left) == 1:
-            return left[0]
-        before = (
-            [unit for unit in units if unit in known and known[unit] < int(line.thread)]
-            if line.thread.isdecimal()
-            else []
-        )
-        if left and before:
-            last = max(before, key=lambda unit: known[unit])
-            place = units.index(last) + int(line.thread) - known[last]
-            if place < len(units) and units[place] is current:
-                return current
-        return process.base if left else current
-
 
 def _end(process: Process, unit: Actor, named: Named) -> None:
     """The last line of an iteration ends a unit that no connection carries."""
@@ -478,13 +483,6 @@ def _end(process: Process, unit: Actor, named: Named) -> None:
 def _serves(process: Process) -> bool:
     """Whether a process has a connection that it has accepted."""
     return any(one.unit is not None and one.unit.did is not None for one in process.fds.values())
-
-
-def _only(process: Process, host: str, current: Actor) -> Actor:
-    """The one unit of a process that serves a host; none of several; who runs, where it is no client's (a proxy's)."""
-    units = {id(one.unit): one.unit for one in process.fds.values() if one.unit is not None}
-    found = [unit for unit in units.values() if unit.ident == process.ident and unit.peer.rpartition(":")[0] == host]
-    return current if not found else found[0] if len(found) == 1 else process.base
 
 
 def _by_log(unit: Actor) -> bool:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.logbook import Book, Weigh
 from agent.processes import Process
+from agent.tags import Tag
 from agent.upg import Actor, Scope, Vertex
 from grammar.line import Line
 
@@ -43,6 +44,32 @@ MAX_RECENT: Final = 512
 """Units of one container that are remembered for lines to come."""
 
 
+class Recent(deque[tuple[int, object, Actor]]):
+    """The last units of a container; `beside` are those that their process had open when each of them began.
+
+    That is kept (`keeps`) only where tags ask for it.
+    """
+
+    def __init__(self, units: Iterable[tuple[int, object, Actor]] = (), maxlen: int | None = MAX_RECENT) -> None:
+        super().__init__(units, maxlen)
+        self.keeps = False
+        self.beside: dict[Actor, tuple[Actor, ...]] = {}
+
+    def append(self, one: tuple[int, object, Actor]) -> None:
+        """One more unit; the oldest goes."""
+        if self.keeps:
+            self._keep(one)
+        super().append(one)
+
+    def _keep(self, one: tuple[int, object, Actor]) -> None:
+        if len(self) == self.maxlen:
+            self.beside.pop(self[0][2], None)
+        process = one[1]
+        if isinstance(process, Process):
+            units = (handle.unit for handle in process.fds.values())
+            self.beside[one[2]] = tuple(dict.fromkeys(unit for unit in units if unit is not None))
+
+
 class Writer(NamedTuple):
     """A line's process and unit."""
 
@@ -54,7 +81,8 @@ class Writer(NamedTuple):
 class Joined:
     """A line with its edges, before it is told; of its write `size`, `at` (how many vertices there were) and `millis`.
 
-    `weight` is what it says of its writer (`agent.logbook.Weigh`); `operation` is empty if it is nobody's.
+    `weight` is what it says of its writer (`agent.logbook.Weigh`); `operation` is empty if it is nobody's. `tag` is
+    what the kernel says of its write, which was to that `part` of the book, at that `place`.
     """
 
     writer: Writer
@@ -70,6 +98,9 @@ class Joined:
     at: int = 0
     millis: int = 0
     weight: int = 0
+    tag: Tag | None = None
+    part: int = 0
+    place: int = 0
 
     def keep(self) -> None:
         """Its causes stay as they are now, whatever their processes learn until it is told; that is due with a tick."""
@@ -77,6 +108,12 @@ class Joined:
         for _, cause in self.causes:
             scope.seal(cause)
         scope.open.append(self.writer.unit.vertex)
+
+    def outside(self, kind: int) -> None:
+        """It is its process's, but of which of its units is not known after all."""
+        base = self.writer.process.base
+        self.writer, self.tags = self.writer._replace(unit=base), ()
+        self.causes = [(kind, base.vertex)]
 
     def doubt(self, kind: int, programs: Collection[str]) -> None:
         """It is one of these programs', by an edge of this kind; nobody's if they are several."""
@@ -97,7 +134,7 @@ def met(waiting: deque[Joined], last: Joined, since: int, weigh: Weigh) -> list[
     for one in reversed(waiting):
         if one.at < since or one.writer.process is last.writer.process:
             break
-        if one.size == last.size and last.millis <= one.millis + TICK:
+        if one.tag is None and one.size == last.size and last.millis <= one.millis + TICK:
             found.append(one)
     others = (one.line for one in found if one.line.message != last.line.message)
     return found if any(weigh(line) >= last.weight for line in others) else []
@@ -109,7 +146,8 @@ def joined_by_time(
     """The lines of a book that are due, each with its writer, if there can be just one; none from before `since`."""
     now = node.time.clock.millis
     if scope.recent is None and not book.exact:
-        scope.recent = deque(maxlen=MAX_RECENT)
+        recent = scope.recent = Recent()
+        recent.keeps = node.logs is not None and node.logs.tags.on
     while book.lost:
         lost = book.lost.popleft().line
         if lost is not None:
@@ -119,7 +157,7 @@ def joined_by_time(
         due = book.time()
         if due is None or due + (STUCK if book.exact else DRIFT) > now:
             return
-        if candidates is None and not book.exact:
+        if candidates is None and (book.parts or not book.exact):
             candidates = Candidates(node, scope, book, gone)
         line = book.skip().line
         if line is not None and due + DRIFT >= since:

@@ -44,9 +44,10 @@ MAX_FILE: Final = 512 << 20
 MAX_PLAIN: Final = 2 << 30
 _AGENT: Final = (
     "abstraction addresses calls_files calls_processes calls_sockets cgroups container_files containers epochs events "
-    "files kernel_loss kubernetes live_containers logbook logfiles_finder logfiles_home logfiles_streams "
-    "logfiles_track logfiles_value logmessages lognames logtime logtimes loss memory miner miner_outline node pipeline "
-    "processes records resolver resolver_beam syscalls upg"
+    "files kernel_loss kubernetes live_containers logbook logbook_bytes logfiles_finder logfiles_home "
+    "logfiles_streams logfiles_track logfiles_value logmessages logmessages_units lognames logtime logtimes loss "
+    "memory miner miner_outline node pipeline processes records resolver resolver_beam syscalls tag_record tagindex "
+    "tagjoin tagjoin_alone tagjoin_fit tagjoin_places tags tags_marks upg"
 )
 _GRAMMAR: Final = "codec control envelope evidence history labels lexicon line lineformat pattern"
 STATE: Final = (*(f"agent.{name}" for name in _AGENT.split()), *(f"grammar.{name}" for name in _GRAMMAR.split()))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lines import START
 from unit_server import ACCESS, ERROR, Connection, Played, Script, error, play
 
-from agent.logmessages import MAX_CONNECTIONS
+from agent.logmessages_units import MAX_CONNECTIONS
 from agent.lognames import LogNames, Profiles
 from grammar.profile import Binary, EventLoop, Function, LogString, Point, Profile
 

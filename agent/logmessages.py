@@ -238,7 +238,10 @@ class LogMessages(Units):
                 unit = current if current.peer and current.peer == line.client else process.base
             elif weight > ANOTHERS and (alone or not line.ends):
                 unit = self._unit(book, process, line, current)
-                if unit is current and weight < OWN and not self._is_running(process, unit, line):
+                if weight < OWN and (
+                    (unit is current and not self._is_running(process, unit, line))
+                    or (tag is not None and current is process.base)  # a tag's unit that is not known is not guessed
+                ):
                     unit = process.base
             else:
                 unit = process.base

@@ -225,8 +225,8 @@ def _take(logs: LogMessages, book: Book, write: Write, held: Held, file: TagFile
         logs.nearly(book, write.writer.process, book.claim_at(found.part, found.at, held.tag.length))
         return True
     unit, process = write.writer.unit, write.writer.process
-    unsure = logs.tags.is_threaded(held.tag.tgid) or (file is None and not _has_acted(process, unit))
-    if unsure and not is_only(process, unit):
+    known = file is not None or _has_acted(process, unit)  # else an accept may have been lost, and it is another's
+    if not known or (logs.tags.is_threaded(held.tag.tgid) and not is_only(process, unit)):
         write = write._replace(writer=write.writer._replace(unit=process.base))
     remember(logs, held.tag, write.writer.process.scope)
     entries = book.claim_at(found.part, found.at, held.tag.length)

@@ -165,12 +165,13 @@ class Watcher:
 
     def look(self) -> None:
         """One step: the audit log first, so that what its records wrote is in what is looked at after it."""
-        now, audit = time.time_ns() // 1_000_000, self.audit.stat().st_size - self.began
+        audit = self.audit.stat().st_size - self.began
         with suppress(FileNotFoundError):
             found = self.log.stat()
             if (found.st_dev, found.st_ino) not in [_place(one) for one in self._open]:
                 self._open.append(self.log.open("rb"))
         logs = tuple(os.fstat(one.fileno()).st_size for one in self._open)
+        now = time.time_ns() // 1_000_000  # by now all of it is there
         self.steps.append(Step(now, audit, logs, self.tags.stat().st_size if self.tags is not None else 0))
 
     def taken(self) -> tuple[bytes, list[bytes], list[tuple[int, int]]]:

@@ -107,6 +107,13 @@ class Scene:
         )  # fmt: skip
         self.happened.append(Happened(self.nanos, event=one, marks=(pid, self._made)))
 
+    def read(self, pid: int, fd: int = 4) -> None:
+        """It reads what its client asks."""
+        stamp = self.stamp()
+        self.step(20)
+        one = syscall("read", stamp=stamp, pid=pid, ppid=100, comm="p100", exe="/bin/p100", a0=fd, exit=80)
+        self.happened.append(Happened(self.nanos, event=one))
+
     def line(self, pid: int, unit: int = -1) -> bytes:
         """A line with a token of its own."""
         token = len(self.truth) + 1

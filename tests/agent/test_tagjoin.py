@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lines import WRONLY, World
@@ -16,12 +17,14 @@ from agent.tags import GUESSED, Tag
 PIDS = [201, 202]
 
 
-def served(count: int = 6, gap: int = 15_000, **shape: bool) -> Scene:
-    """Requests that two workers serve, a line each."""
+def served(count: int = 6, gap: int = 15_000, *, reads: bool = False, **shape: bool) -> Scene:
+    """Requests that two workers serve, a line each; `reads` are audited or not."""
     scene, file = Scene(**shape), File(LOG)
     for number in range(count):
         pid = PIDS[number % 2]
         scene.accept(pid)
+        if reads:
+            scene.read(pid)
         scene.step(gap)
         scene.write(file, pid, scene.line(pid))
     return scene
@@ -71,11 +74,13 @@ def test_units_that_began_within_a_step_of_audits_clock_are_not_chosen() -> None
     assert (told.wrong(scene), told.logs.how["tag"], told.in_units(scene)) == ([], 6, 0)
 
 
-def test_the_events_own_record_needs_no_search() -> None:
-    scene = served(companion=True)
+@pytest.mark.parametrize("reads", [False, True])
+def test_the_events_own_record_needs_no_search(reads: bool) -> None:
+    """Where reads are not audited, a lost accept would not be noticed: the line is the process's."""
+    scene = served(companion=True, reads=reads)
     everything = frozenset(range(1, 7))
     told = play(scene, world_of(PIDS), Faults(tags=everything))
-    assert (told.wrong(scene), told.logs.how["tag"], told.in_units(scene)) == ([], 6, 6)
+    assert (told.wrong(scene), told.logs.how["tag"], told.in_units(scene)) == ([], 6, 6 * reads)
 
 
 def test_a_tag_that_comes_twice_by_two_ways_is_one() -> None:

@@ -148,7 +148,9 @@ def test_real_rotation_under_load_and_the_plugin_beside_it(auditd: Auditd) -> No
     files = list_files(auditd.log)
     written = b"".join(one.path.read_bytes() for one in files)
     assert len(files) > 3
-    assert followed == written
+    followed += quiet(follower)  # the kernel tells of BPF programs that go whenever they do
+    same = followed.startswith(written)
+    assert same, (len(followed), len(written))
     assert (follower.loss, dispatcher.loss) == ({}, {})
     assert int(status()["lost"]) == lost
     log_events, sent_events = AuditParser().feed(written), AuditParser().feed(sent)

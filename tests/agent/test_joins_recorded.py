@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from joins_capture import Capture, load
 from joins_judge import Verdict, judge, tags_right
-from joins_replay import AUDIT, COMPANION, METHODS, Method, methods, replay
+from joins_replay import AUDIT, METHODS, Method, methods, replay
 
 FOLDER = Path(__file__).with_name("recorded_joins")
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/recording.json"))
